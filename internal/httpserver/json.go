@@ -1,0 +1,110 @@
+package httpserver
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+
+	"ccms/internal/problem"
+)
+
+// Limits of request bodies (decision A4).
+const (
+	BodyLimit       = 64 << 10
+	CredentialLimit = 4 << 10
+)
+
+// JSONOptions adjusts JSON.
+type JSONOptions struct {
+	Status int   // of a success; default 200
+	Limit  int64 // of the body in bytes; default BodyLimit
+}
+
+// JSON adapts f: it decodes the body strictly into In (nothing is read for
+// None), calls f, and encodes Out into a buffer before the header is written.
+func JSON[In, Out any](f func(r *http.Request, in In) (Out, error), opts ...JSONOptions) Handler {
+	o := JSONOptions{}
+	if len(opts) > 0 {
+		o = opts[0]
+	}
+	if o.Status == 0 {
+		o.Status = http.StatusOK
+	}
+	if o.Limit == 0 {
+		o.Limit = BodyLimit
+	}
+	return func(w http.ResponseWriter, r *http.Request) error {
+		var in In
+		if _, none := any(in).(None); !none {
+			if err := decode(w, r, o.Limit, &in); err != nil {
+				return err
+			}
+		}
+		out, err := f(r, in)
+		if err != nil {
+			return err
+		}
+		return WriteJSON(w, o.Status, out)
+	}
+}
+
+// WriteJSON sends v with the headers of decision A3.
+func WriteJSON(w http.ResponseWriter, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	writeBody(w, status, "application/json; charset=utf-8", body)
+	return nil
+}
+
+func writeBody(w http.ResponseWriter, status int, contentType string, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client may have gone; nobody is left to tell
+}
+
+// decode reads one JSON object into in: no unknown or duplicate members, names
+// matched by case, valid UTF-8 (decision A4). The raw body is wiped, because it
+// may hold a password or a card number.
+func decode(w http.ResponseWriter, r *http.Request, limit int64, in any) error {
+	if !isJSON(r) {
+		return problem.WrongMediaType()
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	defer clear(body)
+	if err != nil {
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			return problem.BodyTooLarge()
+		}
+		return problem.Validation("Send the whole body without long pauses.").Because(err)
+	}
+	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+		return problem.Validation("Send one JSON object.")
+	}
+	if err := json.Unmarshal(body, in, json.RejectUnknownMembers(true)); err != nil {
+		// The cause would quote the caller's data, so it is dropped.
+		return problem.Validation("Send one JSON object with only the members the API description names, each once and of its type.")
+	}
+	return nil
+}
+
+func isJSON(r *http.Request) bool {
+	t, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || t != "application/json" || r.Header.Get("Content-Encoding") != "" {
+		return false
+	}
+	charset, ok := params["charset"]
+	return !ok || strings.EqualFold(charset, "utf-8")
+}

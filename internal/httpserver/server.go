@@ -1,0 +1,328 @@
+package httpserver
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"ccms/internal/identity"
+	"ccms/internal/problem"
+)
+
+// Config describes a Server.
+type Config struct {
+	Name    string // of the service, for logs
+	Addr    string // host:port; port 0 picks a free one
+	Handler http.Handler
+	Log     *slog.Logger
+	// TLS serves HTTPS when set. Default nil: plain HTTP.
+	TLS *tls.Config
+	// PublicURL is where people reach the product; its host is accepted beside
+	// loopback names (decision A9). May be nil.
+	PublicURL *url.URL
+	// TrustedProxies may say who the client is (decision A7). Default none.
+	TrustedProxies []netip.Prefix
+	// Prove checks the A8 proof of a request that carries one and returns its
+	// purpose, "" when it does not hold. Default nil: no proof holds.
+	Prove func(r *http.Request) string
+	// Observe is told of every finished request. Default nil.
+	Observe func(Observation)
+}
+
+// Observation is one finished request. Route is the pattern, never the path.
+type Observation struct {
+	Method, Route string
+	Status        int
+	Duration      time.Duration
+}
+
+// The time-outs of a connection. IdleTimeout is long because registry clients
+// keep a connection between heartbeats 30 s apart.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 15 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 120 * time.Second
+
+	headerLimit    = 16 << 10 // ours, answered with 431 (decision A1)
+	maxHeaderBytes = 64 << 10 // net/http's own
+
+	lameDuck  = 200 * time.Millisecond // answers say Connection: close before the listener closes
+	drainTime = 8 * time.Second
+)
+
+// Server is one listening service.
+type Server struct {
+	cfg      Config
+	listener net.Listener
+	srv      *http.Server
+	loopback bool
+	draining atomic.Bool
+}
+
+// Listen opens the address, so that the caller knows its URL before Run.
+func Listen(ctx context.Context, cfg Config) (*Server, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: listen on %s: %w", cfg.Name, cfg.Addr, err)
+	}
+	s := &Server{cfg: cfg, listener: l}
+	if a, ok := l.Addr().(*net.TCPAddr); ok {
+		s.loopback = a.IP.IsLoopback()
+	}
+	s.srv = &http.Server{
+		Handler:           http.HandlerFunc(s.serve),
+		TLSConfig:         cfg.TLS,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
+
+		DisableGeneralOptionsHandler: true,
+	}
+	return s, nil
+}
+
+// URL is the base URL of the listener, without a trailing slash. A listener on
+// all addresses is named localhost.
+func (s *Server) URL() string {
+	scheme := "http"
+	if s.cfg.TLS != nil {
+		scheme = "https"
+	}
+	a, ok := s.listener.Addr().(*net.TCPAddr)
+	if !ok {
+		return scheme + "://" + s.listener.Addr().String()
+	}
+	host := a.IP.String()
+	if a.IP.IsLoopback() || a.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return fmt.Sprintf("%s://%s", scheme, net.JoinHostPort(host, fmt.Sprint(a.Port)))
+}
+
+// Addr is the address listened on.
+func (s *Server) Addr() net.Addr { return s.listener.Addr() }
+
+// SetPublicURL names the public URL when it became known only after Listen;
+// call it before Run.
+func (s *Server) SetPublicURL(u *url.URL) { s.cfg.PublicURL = u }
+
+// Run serves until ctx ends, then answers what was accepted and returns nil.
+func (s *Server) Run(ctx context.Context) error {
+	failed := make(chan error, 1)
+	go func() {
+		if s.cfg.TLS != nil {
+			failed <- s.srv.ServeTLS(s.listener, "", "")
+			return
+		}
+		failed <- s.srv.Serve(s.listener)
+	}()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("%s: serve: %w", s.cfg.Name, err)
+	case <-ctx.Done():
+	}
+	s.draining.Store(true)
+	time.Sleep(lameDuck)
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	err := s.srv.Shutdown(drain)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.srv.Close()
+	}
+	<-failed
+	return err
+}
+
+// serve is the path every request takes before it is routed.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	rec := &recorder{ResponseWriter: w}
+	i := s.describe(r)
+	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, i))
+	rec.Header().Set("X-Request-Id", i.id)
+	if s.draining.Load() {
+		rec.Header().Set("Connection", "close")
+	}
+	defer s.finish(rec, r, i, start)
+	if err := s.admit(r); err != nil {
+		WriteError(s.cfg.Log, rec, r, err)
+		return
+	}
+	s.cfg.Handler.ServeHTTP(rec, r)
+}
+
+// admit refuses what no handler should see.
+func (s *Server) admit(r *http.Request) error {
+	if headerSize(r) > headerLimit {
+		return problem.HeadersOverLimit()
+	}
+	if s.loopback && !s.ownHost(r.Host) {
+		return problem.WrongHost()
+	}
+	return nil
+}
+
+// describe gathers what is known of a request before it is routed.
+func (s *Server) describe(r *http.Request) *request {
+	i := &request{route: "UNKNOWN"}
+	peer := peerAddr(r)
+	if s.cfg.Prove != nil && r.Header.Get(identity.ProofHeader) != "" {
+		i.proof = s.cfg.Prove(r)
+	}
+	trusted := i.proof != "" || slices.ContainsFunc(s.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(peer) })
+	i.client = peer
+	if trusted {
+		i.client = forwardedFor(r, peer)
+	}
+	if id := r.Header.Get("X-Request-Id"); trusted && requestIDShape.MatchString(id) {
+		i.id = id
+	} else {
+		i.id = rand.Text()[:16]
+	}
+	i.local = s.loopback && peer.IsLoopback() && s.publicLoopback() && !forwarded(r)
+	return i
+}
+
+var requestIDShape = regexp.MustCompile(`^[A-Za-z0-9]{8,32}$`)
+
+func peerAddr(r *http.Request) netip.Addr {
+	a, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap().WithZone("")
+}
+
+// forwardedFor is the last hop of X-Forwarded-For, else peer.
+func forwardedFor(r *http.Request, peer netip.Addr) netip.Addr {
+	values := r.Header.Values("X-Forwarded-For")
+	if len(values) == 0 {
+		return peer
+	}
+	last := values[len(values)-1]
+	last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+	a, err := netip.ParseAddr(last)
+	if err != nil {
+		return peer
+	}
+	return a.Unmap().WithZone("")
+}
+
+func forwarded(r *http.Request) bool {
+	for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+		if r.Header.Get(h) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) publicLoopback() bool {
+	return s.cfg.PublicURL == nil || loopbackName(s.cfg.PublicURL.Hostname())
+}
+
+// ownHost reports whether a loopback listener may be addressed as host.
+func (s *Server) ownHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	return host == "" || loopbackName(host) || s.cfg.PublicURL != nil && strings.EqualFold(host, s.cfg.PublicURL.Hostname())
+}
+
+func loopbackName(host string) bool {
+	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
+		return true
+	}
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback()
+}
+
+// headerSize is about what the header took on the wire.
+func headerSize(r *http.Request) int {
+	n := len(r.Method) + len(r.RequestURI) + len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v) + 4
+		}
+	}
+	return n
+}
+
+// finish answers a panic, writes the access log line and tells Observe.
+func (s *Server) finish(rec *recorder, r *http.Request, i *request, start time.Time) {
+	v := recover()
+	if v != nil && v != http.ErrAbortHandler && rec.status == 0 {
+		WriteError(s.cfg.Log, rec, r, problem.Server().Because(fmt.Errorf("panic: %T at %s", v, stackTop())))
+	}
+	if rec.status == 0 {
+		rec.status = http.StatusOK
+	}
+	took := time.Since(start)
+	if s.cfg.Observe != nil {
+		s.cfg.Observe(Observation{r.Method, i.route, rec.status, took})
+	}
+	s.cfg.Log.LogAttrs(r.Context(), accessLevel(i.route), "request",
+		slog.String("http.request.method", r.Method),
+		slog.String("http.route", i.route),
+		slog.String("url.path", Path(r)),
+		slog.Int("http.response.status_code", rec.status),
+		slog.Int64("http.response.body.bytes", rec.bytes),
+		slog.Duration("event.duration", took),
+		slog.String("client.ip", i.client.String()),
+		slog.String("http.request.id", i.id),
+	)
+	if v == http.ErrAbortHandler {
+		panic(v)
+	}
+}
+
+// accessLevel keeps the chatter of machines out of the ordinary log.
+func accessLevel(route string) slog.Level {
+	if strings.HasPrefix(route, "/eureka") || strings.Contains(route, " /actuator/") || strings.Contains(route, " /internal/") {
+		return slog.LevelDebug
+	}
+	return slog.LevelInfo
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(b)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
