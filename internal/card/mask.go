@@ -83,8 +83,9 @@ func writeRun(b *strings.Builder, s string, digits int) {
 		n := digitLen(s[i:])
 		switch {
 		case n == 0:
-			b.WriteByte(s[i])
-			i++
+			n = separatorLen(s[i:])
+			b.WriteString(s[i : i+n])
+			i += n
 			continue
 		case digits > 4:
 			b.WriteByte('*')

@@ -60,7 +60,7 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h, pattern := m.mux.Handler(r)
-	if pattern == "" {
+	if pattern == "" || strings.Count(p, "/") < strings.Count(pattern, "/") { // no route, or a redirect to one with a slash
 		m.fail(w, r, unrouted(h, r))
 		return
 	}

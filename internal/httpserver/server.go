@@ -138,7 +138,7 @@ func (s *Server) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	s.draining.Store(true)
-	time.Sleep(lameDuck)
+	<-time.After(lameDuck)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
 	err := s.srv.Shutdown(drain)

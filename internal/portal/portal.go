@@ -1,0 +1,79 @@
+// Package portal owns the public edge: it passes API calls on to the service
+// that has them and serves the cardholder's pages. It holds no data and no
+// session of its own; what it knows of an account it asks the login service
+// for every time.
+package portal
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+
+	"ccms/internal/httpserver"
+	"ccms/internal/page"
+)
+
+//go:embed pages/*.html
+var files embed.FS
+
+// The names under which the portal finds the services it passes calls to.
+const (
+	loginService = "login-service"
+	cardService  = "creditcard-service"
+)
+
+// Config describes a Service.
+type Config struct {
+	// Transport reaches http://login-service/… and http://creditcard-service/…
+	// and proves us to them (decision A8).
+	Transport http.RoundTripper
+	// Vouch adds to a request the address of the client it is made for, in the
+	// way the other services believe (decision A7).
+	Vouch func(r *http.Request, client netip.Addr)
+	// PublicURL is shown in examples, without a trailing slash.
+	PublicURL string
+	Log       *slog.Logger
+}
+
+// Service is the portal.
+type Service struct {
+	cfg      Config
+	pages    *page.Set
+	accounts accounts
+}
+
+// New returns a portal.
+func New(cfg Config) (*Service, error) {
+	own, err := fs.Sub(files, "pages")
+	if err != nil {
+		return nil, fmt.Errorf("portal pages: %w", err)
+	}
+	pages, err := page.Parse(own)
+	if err != nil {
+		return nil, fmt.Errorf("portal pages: %w", err)
+	}
+	return &Service{cfg: cfg, pages: pages, accounts: accounts{cfg}}, nil
+}
+
+// Routes registers the pages and the paths that are passed on.
+func (s *Service) Routes(mux *httpserver.Mux) {
+	mux.ErrorPage = s.pages.RenderError
+	mux.Handle("GET /{$}", s.home)
+	mux.Handle("GET /assets/{name}", s.pages.Stylesheet)
+	mux.Handle("GET /verify", s.verifyForm)
+	mux.Handle("POST /verify", sameOrigin(s.verify))
+	mux.Handle("GET /reset-password", s.resetForm)
+	mux.Handle("POST /reset-password", sameOrigin(s.reset))
+
+	login, cards := s.pass(loginService), s.pass(cardService)
+	mux.Handle("/api/customer/{rest...}", login)
+	mux.Handle("/api/account", login)
+	mux.Handle("/api/account/{rest...}", login)
+	mux.Handle("/.well-known/{rest...}", login)
+	mux.Handle("/api/customer/creditcard", cards)
+	mux.Handle("/api/customer/creditcard/{rest...}", cards)
+	mux.Handle("/api/creditcards", cards)
+}

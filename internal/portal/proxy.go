@@ -1,0 +1,61 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"time"
+
+	"ccms/internal/httpserver"
+	"ccms/internal/identity"
+	"ccms/internal/problem"
+)
+
+// budget is how long a call passed on may take. It is longer than any budget
+// of the services behind, so that their own answer arrives.
+const budget = 20 * time.Second
+
+// pass returns a handler that hands requests to service as they are, but for
+// what only we may say: who the client is, and that we vouch for it.
+func (s *Service) pass(service string) httpserver.Handler {
+	proxy := &httputil.ReverseProxy{
+		Transport: s.cfg.Transport,
+		ErrorLog:  slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.Out.URL.Scheme, p.Out.URL.Host = "http", service
+			p.Out.URL.RawQuery = p.In.URL.RawQuery
+			p.Out.Host = service
+			for _, h := range []string{"Cookie", "X-Real-Ip", "X-Request-Id", identity.ProofHeader} {
+				p.Out.Header.Del(h)
+			}
+			p.Out.Header.Set("X-Request-Id", httpserver.RequestID(p.In.Context()))
+			s.cfg.Vouch(p.Out, httpserver.Client(p.In))
+		},
+		ModifyResponse: func(r *http.Response) error {
+			r.Header.Del("X-Request-Id") // ours is set already, and is the same
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			httpserver.WriteError(s.cfg.Log, w, r, unreachable(r.Context(), err))
+		},
+	}
+	return func(w http.ResponseWriter, r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), budget)
+		defer cancel()
+		proxy.ServeHTTP(w, r.WithContext(ctx))
+		return nil
+	}
+}
+
+// unreachable names why a service did not answer.
+func unreachable(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return problem.TimedOut(err)
+	}
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return problem.BodyTooLarge().Because(tooLarge)
+	}
+	return problem.ServiceUnavailable(time.Second).Because(err)
+}
