@@ -76,12 +76,16 @@ func WriteError(log *slog.Logger, w http.ResponseWriter, r *http.Request, err er
 	if len(e.Allow) > 0 {
 		h.Set("Allow", strings.Join(e.Allow, ", "))
 	}
-	now := time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+	at := e.At
+	if at.IsZero() {
+		at = time.Now()
+	}
+	when := at.UTC().Format("2006-01-02T15:04:05.000Z")
 	path := Path(r)
-	var body any = object{e.Message, e.Code, now, path, e.Details}
+	var body any = object{e.Message, e.Code, when, path, e.Details}
 	contentType := "application/json; charset=utf-8"
 	if strings.Contains(r.Header.Get("Accept"), "application/problem+json") {
-		body = problemObject{"about:blank", e.Message, status, e.Details, path, e.Code, now}
+		body = problemObject{"about:blank", e.Message, status, e.Details, path, e.Code, when}
 		contentType = "application/problem+json; charset=utf-8"
 	}
 	b, _ := json.Marshal(body, json.Deterministic(true)) // only strings and an int
