@@ -182,6 +182,9 @@ func (l *Log) Close(ctx context.Context) error {
 // number. Whoever finds nobody writing writes all that wait, as one document:
 // many callers share one fsync, and no goroutine is needed for it.
 func (l *Log) append(ctx context.Context, rec record) (record, error) {
+	if ctx.Err() != nil {
+		return rec, fmt.Errorf("audit: %w", ctx.Err())
+	}
 	w := &waiting{rec: rec, done: make(chan struct{})}
 	l.mu.Lock()
 	l.queue = append(l.queue, w)

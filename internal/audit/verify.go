@@ -81,7 +81,7 @@ func Verify(ctx context.Context, cfg Config) (Report, error) {
 	}
 	started := map[string]bool{}
 	for _, m := range slices.Concat(marks, later) {
-		started[m.Chain] = started[m.Chain] || m.Number == 1
+		started[m.Chain] = true
 	}
 	r := Report{Checkpoints: end.number}
 	for _, chain := range slices.Sorted(maps.Keys(chains)) {

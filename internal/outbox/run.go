@@ -1,0 +1,162 @@
+package outbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"ccms/internal/store"
+)
+
+// pageSize is how many due messages are read at once.
+const pageSize = 64
+
+// Run handles messages until ctx ends, then lets handlers return and gives
+// back what they did not finish. It returns nil. Run it once per Queue.
+func (q *Queue) Run(ctx context.Context) error {
+	var group sync.WaitGroup
+	work := make(chan store.Record[letter])
+	for range q.cfg.Workers {
+		group.Go(func() {
+			for r := range work {
+				q.handle(ctx, r)
+			}
+		})
+	}
+	for ctx.Err() == nil {
+		wait, err := q.dispatch(ctx, work)
+		if err != nil && ctx.Err() == nil {
+			q.cfg.Log.Warn("outbox cannot be read", "error", err)
+		}
+		q.rest(ctx, wait)
+	}
+	close(work)
+	group.Wait()
+	return nil
+}
+
+// rest waits until something may be due.
+func (q *Queue) rest(ctx context.Context, wait time.Duration) {
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-q.wake:
+	case <-t.C:
+	}
+}
+
+// dispatch gives the due messages to the workers and returns how long until
+// the next may be due.
+func (q *Queue) dispatch(ctx context.Context, work chan<- store.Record[letter]) (time.Duration, error) {
+	for {
+		due, wait, err := q.due(ctx)
+		if err != nil || len(due) == 0 {
+			return wait, err
+		}
+		for _, r := range due {
+			select {
+			case work <- r:
+			case <-ctx.Done():
+				return 0, nil
+			}
+		}
+	}
+}
+
+// due reads a page of due messages, oldest first; without any it tells how
+// long to wait.
+func (q *Queue) due(ctx context.Context) (due []store.Record[letter], wait time.Duration, err error) {
+	now := q.now()
+	ask := store.Query{
+		Where: []store.Cond{{Field: "state", Op: store.Eq, Value: queued}},
+		Order: "due", Limit: pageSize,
+	}
+	for r, err := range q.docs.Find(ctx, ask) {
+		if err != nil {
+			return nil, q.cfg.Poll, err
+		}
+		if r.Value.Due.After(now) {
+			return due, min(q.cfg.Poll, r.Value.Due.Sub(now)), nil
+		}
+		due = append(due, r)
+	}
+	return due, q.cfg.Poll, nil
+}
+
+// handle takes one message, delivers it, and settles it.
+func (q *Queue) handle(ctx context.Context, r store.Record[letter]) {
+	log := q.cfg.Log.With("message", r.ID, "kind", r.Value.Kind, "try", r.Value.Tries+1)
+	r, err := q.take(ctx, r)
+	if errors.Is(err, store.ErrStale) {
+		return // somebody else has it
+	}
+	if err == nil {
+		err = q.settle(context.WithoutCancel(ctx), r, q.deliver(ctx, r), log, ctx.Err() != nil)
+	}
+	if err != nil && !errors.Is(err, store.ErrStale) && ctx.Err() == nil {
+		// The lease runs out and the message is tried again.
+		log.Warn("outbox cannot be written", "error", err)
+	}
+}
+
+// take leases the message to this worker, if nobody took it since it was read.
+func (q *Queue) take(ctx context.Context, r store.Record[letter]) (store.Record[letter], error) {
+	r.Value.Due = q.now().Add(q.cfg.Lease)
+	r.Value.Tries++
+	err := q.docs.Replace(ctx, r)
+	r.Rev++
+	return r, err
+}
+
+// deliver calls the handler; a panic is an error like others.
+func (q *Queue) deliver(ctx context.Context, r store.Record[letter]) (err error) {
+	h, ok := q.cfg.Handlers[r.Value.Kind]
+	if !ok {
+		return fmt.Errorf("no handler of kind %q", r.Value.Kind)
+	}
+	payload, err := q.cfg.Sealer.Open(ctx, q.purpose(), binding(r.ID, r.Value.Kind, r.Value.Owner), r.Value.Sealed)
+	if err != nil {
+		return fmt.Errorf("open: %w", err)
+	}
+	defer payload.Wipe()
+	ctx, cancel := context.WithTimeout(ctx, q.cfg.Lease*3/4)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			// The value is not shown: it may hold what the message says.
+			err = fmt.Errorf("handler panicked with a %T\n%s", p, debug.Stack())
+		}
+	}()
+	return h(ctx, Message{ID: r.ID, Kind: r.Value.Kind, Owner: r.Value.Owner, Payload: payload.Reveal()})
+}
+
+// settle erases what was delivered, and puts off or buries what was not. What
+// failed only because Run was told to stop is given back unharmed.
+func (q *Queue) settle(ctx context.Context, r store.Record[letter], failure error, log *slog.Logger, stopping bool) error {
+	if failure == nil {
+		return q.docs.Delete(ctx, r.ID, r.Rev)
+	}
+	now := q.now()
+	rule := q.retry(r.Value.Kind)
+	_, final := errors.AsType[permanent](failure)
+	switch {
+	case stopping && !final:
+		r.Value.Due = now
+		r.Value.Tries--
+	case final, now.Sub(r.Value.Created) >= rule.MaxAge:
+		r.Value.State = dead
+		r.Value.Expires = new(now.Add(q.cfg.KeepDead))
+		log.Error("message is dead", "error", failure)
+	default:
+		wait := rule.Delays[min(r.Value.Tries, len(rule.Delays))-1]
+		r.Value.Due = now.Add(wait + rand.N(wait/5+1))
+		log.Warn("message failed, trying again later", "error", failure, "due", r.Value.Due)
+	}
+	return q.docs.Replace(ctx, r)
+}
