@@ -1,0 +1,40 @@
+package vault
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// fingerprintForm begins every fingerprint and names how it was made.
+const fingerprintForm = "f1."
+
+// Fingerprint returns the value by which an owner's number is found without
+// opening anything: "f1." and an HMAC-SHA-256 in base64url. It covers
+// environment, owner and the whole number, under a secret of the owner that
+// ordinary rotation leaves alone (decision C12, PCI DSS 3.5.1.1). Without that
+// secret it tells nothing; the same number has another value at every owner.
+// number is the digits alone.
+func (v *Vault) Fingerprint(ctx context.Context, owner string, number []byte) (string, error) {
+	if owner == "" || len(number) == 0 {
+		return "", errors.New("vault: fingerprint: owner and number are needed")
+	}
+	key, err := v.keys.Secret(ctx, "lookup/"+owner)
+	if err != nil {
+		return "", fmt.Errorf("vault: look-up secret: %w", err)
+	}
+	defer key.Wipe()
+	return fingerprintForm + base64.RawURLEncoding.EncodeToString(fingerprint(key.Reveal(), v.environment, owner, number)), nil
+}
+
+func fingerprint(key []byte, environment, owner string, number []byte) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write(Bind("ccms vault fingerprint", environment, owner))
+	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(number))))
+	mac.Write(number)
+	return mac.Sum(nil)
+}

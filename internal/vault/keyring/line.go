@@ -1,0 +1,189 @@
+package keyring
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"ccms/internal/store"
+)
+
+// line is the cached versions of one key. Readers take the snapshot without a
+// lock; whoever reads the store for it holds the turn.
+type line struct {
+	name string
+	turn chan struct{}
+	seen atomic.Pointer[snapshot]
+}
+
+// snapshot is a line as the store had it. It is never changed.
+type snapshot struct {
+	keys   map[uint32]*key
+	id     string // of the key; empty when there is none
+	newest uint32
+	active *key // the newest version, if it may seal
+	read   time.Time
+}
+
+func (r *Ring) line(name string) *line {
+	r.mu.RLock()
+	l := r.lines[name]
+	r.mu.RUnlock()
+	if l != nil {
+		return l
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if l = r.lines[name]; l == nil {
+		l = &line{name: name, turn: make(chan struct{}, 1)}
+		r.lines[name] = l
+	}
+	return l
+}
+
+// active returns the version that seals, made if the line has none.
+func (r *Ring) active(ctx context.Context, name string) (*key, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	l := r.line(name)
+	s, err := r.look(ctx, l, func(s *snapshot) bool { return s.active != nil })
+	if err != nil {
+		return nil, err
+	}
+	if s.newest == 0 {
+		if err := r.insert(ctx, name, rand.Text(), 1); err != nil {
+			return nil, err
+		}
+		if s, err = r.reread(ctx, l); err != nil {
+			return nil, err
+		}
+	}
+	if s.active == nil {
+		return nil, fmt.Errorf("keyring: %s: no active version", name)
+	}
+	return s.active, nil
+}
+
+// version returns one version, active or not; ErrOpen if there is none.
+func (r *Ring) version(ctx context.Context, name string, version uint32) (*key, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	s, err := r.look(ctx, r.line(name), func(s *snapshot) bool { return s.keys[version] != nil })
+	if err != nil {
+		return nil, err
+	}
+	if k := s.keys[version]; k != nil {
+		return k, nil
+	}
+	return nil, ErrOpen
+}
+
+func checkName(name string) error {
+	if len(name) > maxName || name[len(name)-1] == '/' {
+		return errors.New("keyring: owner or purpose is empty or too long")
+	}
+	return nil
+}
+
+// look returns a snapshot that is enough and fresh, or else the newest the
+// store has. While one goroutine refreshes, the others go on with what they
+// have, if it is enough; what is missing all wait for, and it is read once.
+func (r *Ring) look(ctx context.Context, l *line, enough func(*snapshot) bool) (*snapshot, error) {
+	before := l.seen.Load()
+	usable := before != nil && enough(before)
+	if usable && r.now().Sub(before.read) < r.refresh {
+		return before, nil
+	}
+	select {
+	case l.turn <- struct{}{}:
+	default:
+		if usable {
+			return before, nil
+		}
+		select {
+		case l.turn <- struct{}{}:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("keyring: wait for %s: %w", l.name, ctx.Err())
+		}
+	}
+	defer func() { <-l.turn }()
+	if s := l.seen.Load(); s != before {
+		return s, nil
+	}
+	return r.load(ctx, l)
+}
+
+// reread reads the line once more, after a write.
+func (r *Ring) reread(ctx context.Context, l *line) (*snapshot, error) {
+	select {
+	case l.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("keyring: wait for %s: %w", l.name, ctx.Err())
+	}
+	defer func() { <-l.turn }()
+	return r.load(ctx, l)
+}
+
+// load reads the line from the store; the caller holds the turn.
+func (r *Ring) load(ctx context.Context, l *line) (*snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, store.Budget)
+	defer cancel()
+	s := &snapshot{keys: map[uint32]*key{}, read: r.now()}
+	old := l.seen.Load()
+	q := store.Query{Where: []store.Cond{{Field: "line", Op: store.Eq, Value: l.name}}}
+	for rec, err := range r.records.Find(ctx, q) {
+		if err != nil {
+			return nil, err
+		}
+		if err := r.add(ctx, s, old, rec); err != nil {
+			return nil, err
+		}
+	}
+	l.seen.Store(s)
+	return s, nil
+}
+
+// add puts a stored version into s. One that was unwrapped before, and is still
+// as it was, is not unwrapped again.
+func (r *Ring) add(ctx context.Context, s, old *snapshot, rec store.Record[record]) (err error) {
+	v := rec.Value
+	if rec.ID != v.id() || v.Version < 1 || v.Version > math.MaxUint32 {
+		return fmt.Errorf("%w: %s", ErrAltered, rec.ID)
+	}
+	version := uint32(v.Version)
+	var k *key
+	if v.State != Destroyed {
+		if k = old.find(v); k == nil {
+			if k, err = r.unwrap(ctx, v); err != nil {
+				return err
+			}
+		}
+		s.keys[version] = k
+	}
+	if version > s.newest {
+		s.newest, s.id, s.active = version, v.Key, nil
+		if v.State == Active {
+			s.active = k
+		}
+	}
+	return nil
+}
+
+// find returns the unwrapped version of a record that has not changed, or nil.
+func (s *snapshot) find(rec record) *key {
+	if s == nil {
+		return nil
+	}
+	k := s.keys[uint32(rec.Version)]
+	if k == nil || k.id != rec.Key || !bytes.Equal(k.wrapped, rec.Wrapped) {
+		return nil
+	}
+	return k
+}

@@ -1,0 +1,96 @@
+package keyring
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"ccms/internal/secret"
+	"ccms/internal/store"
+	"ccms/internal/vault"
+)
+
+// State is what a version of a key may be used for.
+type State string
+
+// The states, in the order a key passes through them.
+const (
+	Active      State = "active"       // seals and opens
+	DecryptOnly State = "decrypt-only" // opens
+	Destroyed   State = "destroyed"    // its wrap is gone
+)
+
+// use keeps apart what keys are for; no key serves two uses.
+type use string
+
+const (
+	forOwner  use = "owner"  // wraps the record keys of an owner of card data
+	forSecret use = "secret" // is handed out, for HMACs
+	forValues use = "values" // seals values of a purpose
+)
+
+// lineName names the versions of one key: its use, and the owner or purpose.
+func lineName(u use, name string) string { return string(u) + "/" + name }
+
+// record is one version of a key, as stored. Its document's id is line and
+// version, so two processes cannot both make the same version.
+type record struct {
+	Line      string     `bson:"line"`
+	Key       string     `bson:"key"` // the key's id, random, of all versions of the line
+	Version   int64      `bson:"version"`
+	State     State      `bson:"state"`
+	Created   time.Time  `bson:"created"`
+	Retired   *time.Time `bson:"retired,omitempty"`   // when it became decrypt-only
+	Destroyed *time.Time `bson:"destroyed,omitempty"` // when its wrap was removed
+	Wrapped   []byte     `bson:"wrapped"`             // the key itself under the root
+}
+
+func (r record) id() string { return r.Line + "/" + strconv.FormatInt(r.Version, 10) }
+
+// bindRecord is the additional data of a stored key: all of it that never
+// changes. States and dates after the first do, and are not bound.
+func (r *Ring) bindRecord(rec record) []byte {
+	return vault.Bind("ccms keyring key", r.environment, rec.Line, rec.Key,
+		strconv.FormatInt(rec.Version, 10), strconv.FormatInt(rec.Created.UnixMilli(), 10))
+}
+
+// insert makes the next version of a line, active at once. When another process
+// made it first, that one stands: the caller reads again.
+func (r *Ring) insert(ctx context.Context, line, id string, version int64) error {
+	rec := record{Line: line, Key: id, Version: version, State: Active, Created: r.now().UTC().Truncate(time.Millisecond)}
+	fresh := make([]byte, KeySize)
+	defer clear(fresh)
+	_, _ = rand.Read(fresh) // never fails: it crashes the program instead
+	var err error
+	if rec.Wrapped, err = r.root.Wrap(ctx, fresh, r.bindRecord(rec)); err != nil {
+		return fmt.Errorf("keyring: wrap under the root: %w", err)
+	}
+	if err = r.records.Insert(ctx, rec.id(), rec); errors.Is(err, store.ErrExists) {
+		return nil
+	}
+	return err
+}
+
+// unwrap turns a stored key into a usable one, else ErrAltered.
+func (r *Ring) unwrap(ctx context.Context, rec record) (*key, error) {
+	content, err := r.root.Unwrap(ctx, rec.Wrapped, r.bindRecord(rec))
+	if errors.Is(err, ErrUnwrap) || err == nil && content.Len() != KeySize {
+		return nil, fmt.Errorf("%w: %s", ErrAltered, rec.id())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keyring: unwrap under the root: %w", err)
+	}
+	return &key{id: rec.Key, version: uint32(rec.Version), wrapped: rec.Wrapped, secret: content}, nil
+}
+
+// key is a version of a key, unwrapped. Its secret is never wiped while the
+// process lives: another goroutine may be sealing under it.
+type key struct {
+	id      string
+	version uint32
+	wrapped []byte // as stored
+	secret  secret.Bytes
+}
