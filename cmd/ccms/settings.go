@@ -1,0 +1,82 @@
+package main
+
+import (
+	"cmp"
+	"reflect"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"ccms/internal/config"
+)
+
+// settingFlags makes every setting of the table a flag of the whole program,
+// so that help and completion know them all. It keeps the text of what was
+// given; package config judges it, together with what stands elsewhere.
+type settingFlags struct {
+	given map[string]string // by key, after parsing
+	flags []*kong.Flag
+}
+
+// addSettings adds the settings to app.
+func addSettings(app *kong.Kong, table []config.Setting) *settingFlags {
+	s := &settingFlags{given: map[string]string{}}
+	group := &kong.Group{Key: "settings", Title: "Settings (flag, else environment, else --config file, else default; `ccms config print` shows the values):"}
+	for _, t := range table {
+		f := s.add(t, t.Key, t.Doc)
+		f.Group = group
+		f.PlaceHolder = cmp.Or(t.Default, strings.ToUpper(t.Kind))
+		if len(t.Values) > 0 && !t.IsBool() {
+			f.Help += " One of " + strings.Join(t.Values, ", ") + "."
+		}
+		if t.Secret {
+			s.add(t, t.FileKey(), "File that holds "+t.Key+".").Hidden = true
+		}
+	}
+	app.Model.Flags = append(app.Model.Flags, s.flags...)
+	return s
+}
+
+func (s *settingFlags) add(t config.Setting, key, help string) *kong.Flag {
+	v := &kong.Value{
+		Name:   key,
+		Help:   help,
+		Tag:    &kong.Tag{},
+		Target: reflect.ValueOf(new(string)).Elem(),
+		Mapper: settingMapper{key: key, bool: t.IsBool() && key == t.Key, given: s.given},
+	}
+	f := &kong.Flag{Value: v}
+	v.Flag = f
+	s.flags = append(s.flags, f)
+	return f
+}
+
+// hide leaves the settings out of the help of commands that need none.
+func (s *settingFlags) hide() {
+	for _, f := range s.flags {
+		f.Hidden = true
+	}
+}
+
+// settingMapper keeps the text of a flag as it was given.
+type settingMapper struct {
+	key   string
+	bool  bool
+	given map[string]string
+}
+
+// IsBool implements kong.BoolMapper: the flag may stand alone.
+func (m settingMapper) IsBool() bool { return m.bool }
+
+// Decode implements kong.Mapper.
+func (m settingMapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	text := "true"
+	if !m.bool || ctx.Scan.Peek().Type == kong.FlagValueToken {
+		if err := ctx.Scan.PopValueInto("value", &text); err != nil {
+			return err
+		}
+	}
+	m.given[m.key] = text
+	target.SetString(text)
+	return nil
+}
