@@ -1,0 +1,271 @@
+package registry
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"ccms/internal/eureka"
+)
+
+func (g *Registry) getApps(c *call) {
+	c.list(g.all)
+}
+
+func (g *Registry) getDelta(c *call) {
+	c.list(g.delta)
+}
+
+func (g *Registry) getVIP(c *call) {
+	c.list(func() eureka.Applications { return g.vip(c.id, false) })
+}
+
+func (g *Registry) getSVIP(c *call) {
+	c.list(func() eureka.Applications { return g.vip(c.id, true) })
+}
+
+// list answers with applications in the form asked for.
+func (c *call) list(get func() eureka.Applications) {
+	a, ok := negotiate(c.r)
+	if !ok {
+		empty(c.w, http.StatusNotAcceptable)
+		return
+	}
+	c.send(http.StatusOK, a.label, a.form.Applications(nil, get()))
+}
+
+func (g *Registry) getApp(c *call) {
+	a, ok := negotiate(c.r)
+	if !ok {
+		empty(c.w, http.StatusNotAcceptable)
+		return
+	}
+	app, ok := g.application(c.app)
+	if !ok {
+		empty(c.w, http.StatusNotFound)
+		return
+	}
+	c.send(http.StatusOK, a.label, a.form.Application(nil, app))
+}
+
+func (g *Registry) getInstance(c *call) {
+	c.one(g.instance(c.app, c.id))
+}
+
+func (g *Registry) getAnywhere(c *call) {
+	c.one(g.anywhere(c.id))
+}
+
+func (c *call) one(in *eureka.Instance, found bool) {
+	a, ok := negotiate(c.r)
+	switch {
+	case !ok:
+		empty(c.w, http.StatusNotAcceptable)
+	case !found:
+		empty(c.w, http.StatusNotFound)
+	default:
+		c.send(http.StatusOK, a.label, a.form.Instance(nil, in))
+	}
+}
+
+// postInstance registers. The checks come in the reference's order.
+func (g *Registry) postInstance(c *call) {
+	b, isXML, err := c.body(bodyLimit)
+	var in *eureka.Instance
+	if err == nil {
+		in, err = eureka.ParseInstance(isXML, b)
+	}
+	switch {
+	case errors.Is(err, errMediaType):
+		empty(c.w, http.StatusUnsupportedMediaType)
+		return
+	case errors.Is(err, errBodySize):
+		empty(c.w, http.StatusRequestEntityTooLarge)
+		return
+	case err != nil:
+		c.unreadable(isXML)
+		return
+	}
+	if complaint := g.check(c.app, in); complaint != "" {
+		c.send(http.StatusBadRequest, "text/plain", []byte(complaint))
+		return
+	}
+	complete(in)
+	c.id = in.ID
+	if (in.Claims(g.cfg.Reserved) || g.reserved(c.app, c.id)) && !g.cfg.Authorize(c.r) {
+		empty(c.w, http.StatusForbidden)
+		return
+	}
+	c.stored(g.register(in, c.replicated()), http.StatusNoContent)
+}
+
+// unreadable is the reference's answer to a body it cannot parse, in the
+// syntax of the request.
+func (c *call) unreadable(isXML bool) {
+	form := eureka.Form{XML: isXML}
+	body := `{"error": "cannot parse request body"}`
+	if isXML {
+		body = `<error><message>cannot parse request body</message></error>`
+	}
+	c.send(http.StatusBadRequest, form.MediaType(), []byte(body))
+}
+
+// check returns what is wrong with a registration, "" for nothing.
+func (g *Registry) check(app string, in *eureka.Instance) string {
+	switch {
+	case blank(in.ResolveID()):
+		return "Missing instanceId"
+	case blank(in.HostName):
+		return "Missing hostname"
+	case blank(in.IPAddr):
+		return "Missing ip address"
+	case blank(in.App):
+		return "Missing appName"
+	case in.App != app:
+		return "Mismatched appName, expecting " + app + " but was " + in.App
+	case in.DataCenter == nil:
+		return "Missing dataCenterInfo"
+	case in.DataCenter.Name == "":
+		return "Missing dataCenterInfo Name"
+	}
+	return ""
+}
+
+func blank(s string) bool { return strings.TrimSpace(s) == "" }
+
+// complete fills in the id: a client that reads an instance without one drops
+// it, and Amazon's keeps it in its metadata too.
+func complete(in *eureka.Instance) {
+	in.ID = in.ResolveID()
+	if d := in.DataCenter; d.Name == eureka.Amazon && d.Metadata["instance-id"] == "" {
+		if d.Metadata == nil {
+			d.Metadata = map[string]string{}
+		}
+		d.Metadata["instance-id"] = in.ID
+	}
+}
+
+// stored answers a write that may have met the registry's bounds.
+func (c *call) stored(err error, status int) {
+	switch {
+	case errors.Is(err, errTooLarge):
+		empty(c.w, http.StatusRequestEntityTooLarge)
+	case err != nil:
+		c.w.Header().Set("Retry-After", "30")
+		empty(c.w, http.StatusServiceUnavailable)
+	case status == http.StatusNoContent:
+		c.w.WriteHeader(status)
+	default:
+		empty(c.w, status)
+	}
+}
+
+// putHeartbeat renews a lease. Its 200 and 404 have no body: a client that
+// finds one takes the answer for a failure.
+func (g *Registry) putHeartbeat(c *call) {
+	q := c.r.URL.Query()
+	dirty, ok := dirtyOf(q)
+	if !ok {
+		empty(c.w, http.StatusBadRequest)
+		return
+	}
+	if !g.authorized(c) {
+		return
+	}
+	override, _ := eureka.ParseStatus(q.Get("overriddenstatus"))
+	v, in := g.heartbeat(c.app, c.id, beat{dirty, override, c.replicated()})
+	switch v {
+	case renewed:
+		empty(c.w, http.StatusOK)
+	case missing:
+		empty(c.w, http.StatusNotFound)
+	case conflict:
+		form, label := eureka.Form{}, "application/json"
+		if a, ok := negotiate(c.r); ok {
+			form, label = a.form, a.label
+		}
+		c.send(http.StatusConflict, label, form.Instance(nil, in))
+	}
+}
+
+func (g *Registry) deleteInstance(c *call) {
+	if g.authorized(c) {
+		c.found(g.cancel(c.app, c.id))
+	}
+}
+
+func (c *call) found(ok bool) {
+	if ok {
+		empty(c.w, http.StatusOK)
+		return
+	}
+	empty(c.w, http.StatusNotFound)
+}
+
+func (g *Registry) putStatus(c *call) {
+	g.statusCall(c, "", g.setStatus)
+}
+
+func (g *Registry) deleteStatus(c *call) {
+	g.statusCall(c, string(eureka.Unknown), g.clearStatus)
+}
+
+// statusCall reads value and lastDirtyTimestamp; otherwise stands for a
+// missing value.
+func (g *Registry) statusCall(c *call, otherwise string, do func(app, id string, s eureka.Status, dirty *int64) bool) {
+	if !g.authorized(c) {
+		return
+	}
+	q := c.r.URL.Query()
+	if _, known := g.instance(c.app, c.id); !known {
+		empty(c.w, http.StatusNotFound)
+		return
+	}
+	status, ok := eureka.ParseStatus(or(q.Get("value"), otherwise))
+	if !ok {
+		empty(c.w, http.StatusInternalServerError) // as the reference
+		return
+	}
+	dirty, ok := dirtyOf(q)
+	if !ok {
+		empty(c.w, http.StatusBadRequest)
+		return
+	}
+	c.found(do(c.app, c.id, status, dirty))
+}
+
+// dirtyOf reads lastDirtyTimestamp, nil when absent; not ok when it is no
+// number.
+func dirtyOf(q url.Values) (*int64, bool) {
+	text := q.Get("lastDirtyTimestamp")
+	if text == "" {
+		return nil, true
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	return &n, err == nil
+}
+
+func (g *Registry) putMetadata(c *call) {
+	if !g.authorized(c) {
+		return
+	}
+	add := map[string]string{}
+	for k, v := range c.r.URL.Query() {
+		if k != "@class" { // Java's, never the registrant's
+			add[k] = v[0]
+		}
+	}
+	ok, err := g.addMetadata(c.app, c.id, add)
+	if !ok {
+		empty(c.w, http.StatusNotFound)
+		return
+	}
+	c.stored(err, http.StatusOK)
+}
+
+// putASG is for Amazon's auto-scaling groups, which this registry is not in.
+func (g *Registry) putASG(c *call) {
+	empty(c.w, http.StatusBadRequest)
+}

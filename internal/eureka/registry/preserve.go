@@ -1,0 +1,193 @@
+package registry
+
+import (
+	"context"
+	"maps"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ccms/internal/eureka"
+)
+
+// renewals counts heartbeats in fixed minutes since the registry opened.
+type renewals struct {
+	opened  time.Time
+	minute  atomic.Int64 // the one being counted
+	current atomic.Int64
+	last    atomic.Int64 // of the last completed minute
+	turn    sync.Mutex
+}
+
+func (r *renewals) count(now time.Time) {
+	r.roll(now)
+	r.current.Add(1)
+}
+
+// lastMinute is the number of heartbeats in the last completed minute.
+func (r *renewals) lastMinute(now time.Time) int64 {
+	r.roll(now)
+	return r.last.Load()
+}
+
+func (r *renewals) roll(now time.Time) {
+	m := int64(now.Sub(r.opened) / time.Minute)
+	if m <= r.minute.Load() {
+		return
+	}
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	was := r.minute.Load()
+	if m <= was {
+		return
+	}
+	n := r.current.Swap(0)
+	if m > was+1 {
+		n = 0 // a whole minute passed without a heartbeat
+	}
+	r.last.Store(n)
+	r.minute.Store(m)
+}
+
+// perMinute is how many heartbeats a minute an instance promises.
+func perMinute(in *eureka.Instance) float64 { return 60 / float64(max(in.Lease.RenewalInterval, 1)) }
+
+// threshold is the number of heartbeats a minute above which leases expire:
+// a share of what the living leases promise, each by its own interval. The
+// caller holds the lock.
+func (g *Registry) threshold() int64 {
+	return int64(math.Floor(g.perMin*g.cfg.RenewalPercent + 1e-9))
+}
+
+// protected reports self-preservation: when far fewer heartbeats arrive than
+// promised, the network is likelier to have failed than the instances, and
+// nobody is evicted. The caller holds the lock.
+func (g *Registry) protected() bool {
+	return !g.cfg.NoSelfPreservation && g.size >= g.cfg.ProtectFrom &&
+		g.renewed.lastMinute(g.cfg.Now()) <= g.threshold()
+}
+
+// budget limits how many leases may be evicted in a minute.
+type budget struct {
+	since time.Time
+	left  int
+}
+
+// evictionWindow is the reference's time between evictions; its limit holds
+// for such a window however often ours looks.
+const evictionWindow = time.Minute
+
+// evictable is how many of size instances may go in one window.
+func evictable(size int, percent float64) int {
+	return size - int(math.Floor(float64(size)*percent+1e-9))
+}
+
+// evictLoop looks for expired leases until ctx ends.
+func (g *Registry) evictLoop(ctx context.Context) {
+	tick := time.NewTicker(g.cfg.EvictEvery)
+	defer tick.Stop()
+	last := g.cfg.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		now := g.cfg.Now()
+		g.trim()
+		late := now.Sub(last) - g.cfg.EvictEvery
+		if late < g.cfg.EvictEvery {
+			late = 0 // a tick never comes to the millisecond
+		}
+		for _, in := range g.evict(now, late) {
+			g.note("instance evicted", in)
+		}
+		last = now
+	}
+}
+
+// evict removes expired leases, at random within the window's budget, and
+// returns their instances. compensation is how long this process itself stood
+// still: a lease cannot be blamed for that.
+func (g *Registry) evict(now time.Time, compensation time.Duration) []*eureka.Instance {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if compensation > 0 {
+		g.prolong(compensation)
+	}
+	if g.protected() {
+		return nil
+	}
+	var due []*lease
+	for _, byID := range g.apps {
+		for _, l := range byID {
+			if now.UnixMilli() > l.deadline.Load() {
+				due = append(due, l)
+			}
+		}
+	}
+	shuffle(due)
+	var gone []*eureka.Instance
+	for _, l := range due[:g.allowance(now, len(due))] {
+		g.remove(l, now.UnixMilli())
+		gone = append(gone, l.inst)
+	}
+	return gone
+}
+
+// prolong gives every lease the time this process missed.
+func (g *Registry) prolong(d time.Duration) {
+	for _, byID := range g.apps {
+		for _, l := range byID {
+			l.deadline.Add(d.Milliseconds())
+		}
+	}
+}
+
+// allowance takes up to n evictions from the window's budget.
+func (g *Registry) allowance(now time.Time, n int) int {
+	if n == 0 || g.cfg.NoSelfPreservation || g.size < g.cfg.ProtectFrom {
+		return n
+	}
+	if now.Sub(g.budget.since) >= evictionWindow {
+		g.budget = budget{now, evictable(g.size, g.cfg.RenewalPercent)}
+	}
+	n = min(n, g.budget.left)
+	g.budget.left -= n
+	return n
+}
+
+// Stats is the registry's condition, for metrics and the page.
+type Stats struct {
+	Instances         map[eureka.Status]int
+	Applications      int
+	Version           int64
+	RenewsLastMinute  int64
+	RenewThreshold    int64
+	Protected         bool // self-preservation holds evictions back
+	LeaseExpiration   bool // leases expire: the opposite of Protected
+	Delta             int  // entries
+	Bytes             int  // about what the instances hold
+	Uptime            time.Duration
+	OldestUnrenewedMS int64 // since the heartbeat longest ago
+}
+
+// Stats returns the present condition.
+func (g *Registry) Stats() Stats {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	now := g.cfg.Now()
+	s := Stats{
+		Instances: maps.Clone(g.counts), Applications: len(g.apps), Version: g.version,
+		RenewsLastMinute: g.renewed.lastMinute(now), RenewThreshold: g.threshold(), Protected: g.protected(),
+		Delta: len(g.log.entries), Bytes: g.bytes, Uptime: now.Sub(g.started),
+	}
+	s.LeaseExpiration = !s.Protected
+	for _, byID := range g.apps {
+		for _, l := range byID {
+			s.OldestUnrenewedMS = max(s.OldestUnrenewedMS, now.UnixMilli()-l.renewed.Load())
+		}
+	}
+	return s
+}

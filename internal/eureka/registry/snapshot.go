@@ -1,0 +1,147 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"ccms/internal/eureka"
+)
+
+// snapshot is the file that survives a restart: the registry as a client sees
+// it, and what a client does not see.
+type snapshot struct {
+	Version      int64          `json:"version"`
+	Applications jsontext.Value `json:"applications"` // eureka's full JSON
+	// Cleared lists instances whose override was removed and who have not
+	// registered since.
+	Cleared []name `json:"cleared,omitempty"`
+}
+
+type name struct {
+	App string `json:"app"`
+	ID  string `json:"id"`
+}
+
+// saveAfter is the least time between two snapshots; a large registry rests
+// ten times as long as writing took.
+const saveAfter = 250 * time.Millisecond
+
+// saveLoop writes the snapshot after changes until ctx ends.
+func (g *Registry) saveLoop(ctx context.Context) {
+	rest := saveAfter
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-g.saver:
+		}
+		start := time.Now()
+		if err := g.save(); err != nil {
+			g.cfg.Log.Error("registry snapshot not written", "error.message", err.Error())
+		}
+		rest = max(saveAfter, 10*time.Since(start))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(rest):
+		}
+	}
+}
+
+// save writes the snapshot beside the old one and renames it, synced, so that
+// a crash leaves one or the other.
+func (g *Registry) save() error {
+	s := snapshot{Applications: eureka.Form{}.Applications(nil, g.all())}
+	g.mu.RLock()
+	s.Version = g.version
+	for app, byID := range g.apps {
+		for id, l := range byID {
+			if l.cleared {
+				s.Cleared = append(s.Cleared, name{app, id})
+			}
+		}
+	}
+	g.mu.RUnlock()
+	b, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encode: %w", err)
+	}
+	return replace(g.cfg.Snapshot, b)
+}
+
+// replace swaps the content of a file atomically and durably.
+func replace(path string, b []byte) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".registry-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // gone already when all went well
+	_, err = tmp.Write(b)
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// load fills the registry from the snapshot, if there is one. Leases begin
+// anew with the life a heartbeat gives: their owners could not beat while
+// nobody listened.
+func (g *Registry) load() error {
+	b, err := os.ReadFile(g.cfg.Snapshot)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var s snapshot
+	if err := json.Unmarshal(b, &s); err != nil {
+		return fmt.Errorf("decode: %w", err)
+	}
+	a, err := eureka.ParseApplications(false, s.Applications)
+	if err != nil {
+		return err
+	}
+	cleared := make(map[key]bool, len(s.Cleared))
+	for _, c := range s.Cleared {
+		cleared[key{c.App, c.ID}] = true
+	}
+	now := g.now()
+	for _, app := range a.Apps {
+		for _, in := range app.Instances {
+			g.restore(in, cleared[key{in.App, in.ID}], now)
+		}
+	}
+	g.version = s.Version + 1
+	return nil
+}
+
+func (g *Registry) restore(in *eureka.Instance, cleared bool, now int64) {
+	if g.room(in, nil) != nil || in.ID == "" || in.App == "" {
+		return
+	}
+	l := &lease{
+		override: in.Overridden, cleared: cleared,
+		duration: time.Duration(in.Lease.Duration) * time.Second,
+	}
+	g.put(l, in)
+	g.renew(l, now)
+}
