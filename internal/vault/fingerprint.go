@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // fingerprintForm begins every fingerprint and names how it was made.
@@ -18,12 +19,15 @@ const fingerprintForm = "f1."
 // environment, owner and the whole number, under a secret of the owner that
 // ordinary rotation leaves alone (decision C12, PCI DSS 3.5.1.1). Without that
 // secret it tells nothing; the same number has another value at every owner.
-// number is the digits alone.
+// number is the digits alone. An owner may have a part after a slash, such as
+// "cardholders/" and a customer's id: all parts share the secret of what stands
+// before the slash, and their values differ all the same.
 func (v *Vault) Fingerprint(ctx context.Context, owner string, number []byte) (string, error) {
 	if owner == "" || len(number) == 0 {
 		return "", errors.New("vault: fingerprint: owner and number are needed")
 	}
-	key, err := v.keys.Secret(ctx, "lookup/"+owner)
+	family, _, _ := strings.Cut(owner, "/")
+	key, err := v.keys.Secret(ctx, "lookup/"+family)
 	if err != nil {
 		return "", fmt.Errorf("vault: look-up secret: %w", err)
 	}
