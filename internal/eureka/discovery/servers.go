@@ -1,0 +1,179 @@
+package discovery
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"ccms/internal/eureka"
+	"ccms/internal/identity"
+)
+
+const (
+	bodyLimit  = 64 << 20         // of a list, unpacked; 50,000 instances
+	quarantine = 30 * time.Second // of a registry that failed
+)
+
+// errUnreachable says that no registry answered.
+var errUnreachable = errors.New("discovery: no registry answers")
+
+// servers are the registries there are. One that failed is asked last for a
+// while; the one that answered stays in use.
+type servers struct {
+	http    *http.Client
+	timeout time.Duration
+	sign    func(audience, method, path string) (string, error)
+	now     func() time.Time
+
+	mu      sync.Mutex
+	list    []*server
+	current *server
+}
+
+type server struct {
+	base string // without user and trailing slash
+	user *url.Userinfo
+	bad  time.Time // in quarantine until
+}
+
+// answer is a registry's response, its body read and unpacked.
+type answer struct {
+	status int
+	body   []byte
+}
+
+func newServers(cfg Config) (*servers, error) {
+	if len(cfg.URLs) == 0 {
+		return nil, errors.New("discovery: no registry URL")
+	}
+	client := http.Client{Transport: &http.Transport{
+		MaxIdleConnsPerHost: 2, IdleConnTimeout: 90 * time.Second, ForceAttemptHTTP2: true,
+	}}
+	if cfg.HTTP != nil {
+		client = *cfg.HTTP
+	}
+	// A redirect would take proof and credentials to wherever it points.
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	s := &servers{http: &client, timeout: cfg.Timeout, sign: cfg.Sign, now: cfg.Now}
+	for _, raw := range cfg.URLs {
+		u, err := url.Parse(strings.TrimSpace(raw))
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return nil, errors.New("discovery: a registry URL must look like http://host:8761/eureka/")
+		}
+		s.list = append(s.list, &server{base: u.Scheme + "://" + u.Host + strings.TrimSuffix(u.EscapedPath(), "/"), user: u.User})
+	}
+	s.current = s.list[0]
+	return s, nil
+}
+
+// order is the registries in the order to ask them: the one in use, those that
+// did not fail lately, the rest.
+func (s *servers) order() []*server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	rank := func(v *server) int {
+		switch {
+		case now.Before(v.bad):
+			return 2
+		case v == s.current:
+			return 0
+		}
+		return 1
+	}
+	list := slices.Clone(s.list)
+	slices.SortStableFunc(list, func(a, b *server) int { return rank(a) - rank(b) })
+	return list
+}
+
+// do sends a request to the registries until one answers with anything but a
+// failure of its own.
+func (s *servers) do(ctx context.Context, method, path string, body []byte) (answer, error) {
+	var failed error
+	for _, v := range s.order() {
+		a, err := s.ask(ctx, v, method, path, body)
+		if err == nil && a.status >= http.StatusInternalServerError {
+			err = fmt.Errorf("registry answered %d", a.status)
+		}
+		s.mark(v, err)
+		if err == nil {
+			return a, nil
+		}
+		failed = errors.Join(failed, err)
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return answer{}, fmt.Errorf("%w: %w", errUnreachable, failed)
+}
+
+func (s *servers) mark(v *server, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		v.bad = s.now().Add(quarantine)
+		return
+	}
+	v.bad = time.Time{}
+	s.current = v
+}
+
+func (s *servers) ask(ctx context.Context, v *server, method, path string, body []byte) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, v.base+path, bytes.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("Accept-Encoding", "gzip")
+	r.Header.Set("DiscoveryIdentity-Name", "DefaultClient")
+	r.Header.Set("DiscoveryIdentity-Version", "1.4")
+	if len(body) > 0 {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if v.user != nil {
+		password, _ := v.user.Password()
+		r.SetBasicAuth(v.user.Username(), password)
+	}
+	if s.sign != nil && method != http.MethodGet {
+		proof, err := s.sign(eureka.Audience, method, r.URL.EscapedPath())
+		if err != nil {
+			return answer{}, fmt.Errorf("sign: %w", err)
+		}
+		r.Header.Set(identity.ProofHeader, proof)
+	}
+	resp, err := s.http.Do(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	b, err := unpack(resp)
+	return answer{resp.StatusCode, b}, err
+}
+
+// unpack reads a body of at most bodyLimit bytes.
+func unpack(resp *http.Response) ([]byte, error) {
+	in := io.Reader(resp.Body)
+	if strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		z, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, err
+		}
+		in = z
+	}
+	b, err := io.ReadAll(io.LimitReader(in, bodyLimit+1))
+	if len(b) > bodyLimit {
+		return nil, errors.New("registry's answer is too large")
+	}
+	return b, err
+}

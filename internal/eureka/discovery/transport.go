@@ -1,0 +1,212 @@
+package discovery
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"ccms/internal/eureka"
+)
+
+// avoidFor is how long an address that refused a connection is tried last.
+const avoidFor = 5 * time.Second
+
+// Transport returns a RoundTripper for URLs whose host is an application's
+// name, ignoring case: http://login-service/api/customer/validate. It picks
+// instances in turn; a refused connection leads to the next one, any failure
+// does where the method is safe. Time-outs are the request's context's. It
+// follows no redirect and adds no header. base sends; default
+// http.DefaultTransport.
+func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return &transport{c, base}
+}
+
+type transport struct {
+	client *Client
+	base   http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper. Its error is ErrNoInstance when
+// there is nobody to ask.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	app := r.URL.Hostname()
+	targets := t.client.targets(app)
+	body := &body{inner: r.Body}
+	if len(targets) == 0 {
+		body.commit(true)
+		poke(t.client.fetchNow)
+		return nil, fmt.Errorf("%w of %s", ErrNoInstance, strings.ToUpper(app))
+	}
+	var failed error
+	for _, target := range targets {
+		resp, err := t.base.RoundTrip(at(r, target, body))
+		if err == nil {
+			body.commit(false)
+			return resp, nil
+		}
+		failed = err
+		if isDial(err) {
+			t.client.refused(target.Host)
+		} else if !safe(r) {
+			break
+		}
+		if r.Context().Err() != nil || body.touched() {
+			break
+		}
+	}
+	body.commit(true)
+	return nil, failed
+}
+
+// at is r for one instance. Its Host is the instance's: on loopback a service
+// refuses other names (decision A9).
+func at(r *http.Request, target *url.URL, b *body) *http.Request {
+	out := r.Clone(r.Context())
+	out.URL.Scheme = target.Scheme
+	out.URL.Host = target.Host
+	out.Host = ""
+	if r.Body != nil && r.Body != http.NoBody {
+		out.Body = b.begin()
+	}
+	return out
+}
+
+// isDial reports whether no connection came about, so that nothing of the
+// request can have arrived.
+func isDial(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "dial"
+}
+
+func safe(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+}
+
+// targets are the addresses of an application in the order to try them.
+func (c *Client) targets(app string) []*url.URL {
+	list := c.Instances(app)
+	if len(list) == 0 {
+		return nil
+	}
+	n := int(c.next.Add(1) % uint64(len(list)))
+	urls := make([]*url.URL, 0, len(list))
+	for _, in := range slices.Concat(list[n:], list[:n]) {
+		urls = append(urls, address(&in))
+	}
+	now := c.cfg.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	slices.SortStableFunc(urls, func(a, b *url.URL) int {
+		return c.shunned(a.Host, now) - c.shunned(b.Host, now)
+	})
+	return urls
+}
+
+func (c *Client) shunned(host string, now time.Time) int {
+	if now.Before(c.avoid[host]) {
+		return 1
+	}
+	return 0
+}
+
+// address is where an instance is called: by HTTPS when it says so.
+func address(in *eureka.Instance) *url.URL {
+	scheme, port := "http", in.Port.Number
+	if in.SecurePort.Enabled {
+		scheme, port = "https", in.SecurePort.Number
+	}
+	return &url.URL{Scheme: scheme, Host: net.JoinHostPort(callee(in), strconv.Itoa(port))}
+}
+
+// refused remembers an address nobody listens at, and looks whether the
+// registry knows a better one.
+func (c *Client) refused(host string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now := c.cfg.Now(); !now.Before(c.avoid[host]) {
+		c.avoid[host] = now.Add(avoidFor)
+		poke(c.fetchNow)
+	}
+}
+
+// body lets a request be sent again after a refused connection: an attempt
+// that failed must not close it, the last one must.
+type body struct {
+	inner io.ReadCloser // may be nil
+
+	mu       sync.Mutex
+	current  *attempt
+	read     bool
+	decided  bool // no other attempt follows
+	released bool
+}
+
+// attempt is the body as one attempt sees it.
+type attempt struct {
+	*body
+	closed bool
+}
+
+// begin returns the body for the next attempt; those before lose it.
+func (b *body) begin() *attempt {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.current = &attempt{body: b}
+	return b.current
+}
+
+// Read implements io.Reader.
+func (a *attempt) Read(p []byte) (int, error) {
+	a.mu.Lock()
+	mine := a.current == a
+	a.read = a.read || mine
+	a.mu.Unlock()
+	if !mine {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	return a.inner.Read(p)
+}
+
+// Close implements io.Closer.
+func (a *attempt) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closed = true
+	return a.release(a.decided && a.current == a)
+}
+
+// touched reports whether some of the body was read, so that it cannot be sent
+// again.
+func (b *body) touched() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.read
+}
+
+// commit says that no other attempt follows; the body is closed now, or when
+// the attempt under way closes it.
+func (b *body) commit(now bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.decided = true
+	_ = b.release(now || b.current != nil && b.current.closed) // a request's body is not ours to complain about
+}
+
+func (b *body) release(due bool) error {
+	if !due || b.released || b.inner == nil {
+		return nil
+	}
+	b.released = true
+	return b.inner.Close()
+}
