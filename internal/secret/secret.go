@@ -3,9 +3,10 @@
 // every verb, encoder and logger, also inside structs, maps and errors; only
 // Reveal gives the content. It does not encrypt and it imports no logger.
 //
-// A value is a struct around a pointer: fmt prints the address of an
-// unexported pointer field instead of following it, which a string-kind secret
-// with the same methods does not achieve.
+// A value is a struct around a pointer to a pointer. fmt calls no methods on
+// unexported fields; it prints the address such a field holds, where it would
+// print the content of a string. One pointer is not enough: for a verb that
+// does not fit, %s among them, fmt follows it to a slice or a struct.
 package secret
 
 import (
@@ -21,10 +22,13 @@ const redacted = "[redacted]"
 var errNotMarshalled = errors.New("secret: refusing to encode a secret")
 
 // Bytes is a secret of bytes. The zero value is empty. Copies share content.
-type Bytes struct{ p *[]byte }
+type Bytes struct{ p **[]byte }
 
 // New takes ownership of b; the caller must not use b afterwards.
-func New(b []byte) Bytes { return Bytes{&b} }
+func New(b []byte) Bytes {
+	p := &b
+	return Bytes{&p}
+}
 
 // NewString copies s.
 func NewString(s string) Bytes { return New([]byte(s)) }
@@ -34,7 +38,7 @@ func (s Bytes) Reveal() []byte {
 	if s.p == nil {
 		return nil
 	}
-	return *s.p
+	return **s.p
 }
 
 // Len is the number of bytes.
@@ -45,8 +49,9 @@ func (s Bytes) Wipe() {
 	if s.p == nil {
 		return
 	}
-	clear((*s.p)[:cap(*s.p)])
-	*s.p = nil
+	b := *s.p
+	clear((*b)[:cap(*b)])
+	*b = nil
 }
 
 // Equal compares in constant time for equal lengths.
@@ -71,7 +76,6 @@ func (Bytes) MarshalBinary() ([]byte, error) { return nil, errNotMarshalled }
 
 // UnmarshalText copies text, for settings and JSON strings.
 func (s *Bytes) UnmarshalText(text []byte) error {
-	b := append(make([]byte, 0, len(text)), text...)
-	s.p = &b
+	*s = New(append(make([]byte, 0, len(text)), text...))
 	return nil
 }
