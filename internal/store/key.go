@@ -28,23 +28,22 @@ func (s Spec) Validate() error {
 	if s.Name == "" {
 		return errors.New("store: a Spec needs a name")
 	}
-	for _, f := range slices.Concat(s.Unique, s.Ordered) {
-		if f == "" || f == "_id" || f == "rev" || slices.Contains(strings.Split(f, "."), "") {
+	fields := s.Fields()
+	if slices.Contains(s.Unique, "") || slices.Contains(s.Ordered, "") {
+		fields = append(fields, "")
+	}
+	for _, f := range fields {
+		if f == "_id" || f == "rev" || slices.Contains(strings.Split(f, "."), "") {
 			return fmt.Errorf("store: collection %s: %q cannot be a key", s.Name, f)
 		}
 	}
 	return nil
 }
 
-// Check reports what no driver stores, before anything is written: a document
-// without an id, with more than MaxDocument bytes, with malformed BSON, with a
-// field that drivers own, or with a key that cannot be compared.
-func (s Spec) Check(d Doc) error {
-	_, err := s.Keys(d)
-	return err
-}
-
-// Keys checks d and returns the values of s.Fields in d as Key does.
+// Keys returns the values of s.Fields in d, as Key does. It reports what no
+// driver stores, before anything is written: a document without an id, with
+// more than MaxDocument bytes, malformed BSON, a field that drivers own, or a
+// key that cannot be compared.
 func (s Spec) Keys(d Doc) ([]any, error) {
 	if err := checkBody(d); err != nil {
 		return nil, fmt.Errorf("store: collection %s: %w", s.Name, err)

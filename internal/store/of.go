@@ -88,11 +88,20 @@ func (o *Of[T]) Delete(ctx context.Context, id string, rev int64) error {
 	})
 }
 
-// Find yields the records of q in order and ends with the first error.
+// Find yields the records of q in order and ends with the first error. Budget
+// bounds the wait for each record; the caller's own time does not count.
 func (o *Of[T]) Find(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
 	return func(yield func(Record[T], error) bool) {
-		for d, err := range o.c.Find(ctx, q) {
+		inner, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		late := time.AfterFunc(Budget, func() { cancel(context.DeadlineExceeded) })
+		defer late.Stop()
+		for d, err := range o.c.Find(inner, q) {
+			late.Stop()
 			if err != nil {
+				if context.Cause(inner) == context.DeadlineExceeded {
+					err = context.DeadlineExceeded
+				}
 				yield(Record[T]{}, o.wrap(ctx, "find", err))
 				return
 			}
@@ -100,6 +109,7 @@ func (o *Of[T]) Find(ctx context.Context, q Query) iter.Seq2[Record[T], error] {
 			if !yield(r, err) || err != nil {
 				return
 			}
+			late.Reset(Budget)
 		}
 	}
 }
@@ -139,7 +149,7 @@ func (o *Of[T]) Update(ctx context.Context, id string, change func(*T) error) (R
 			return r, err
 		}
 		if err := pause(ctx, try); err != nil {
-			return r, err
+			return r, o.wrap(ctx, "update", err)
 		}
 	}
 	return Record[T]{}, problem.Database(fmt.Errorf("update %s: %w after %d tries", o.name, ErrStale, tries))

@@ -42,11 +42,12 @@ func newCollection(db *DB, s store.Spec) (*collection, error) {
 	c.revision = fmt.Sprintf("SELECT count(*) FROM %s WHERE id = ? AND rev = ? AND %s", c.table, live)
 	c.get = fmt.Sprintf("SELECT rev, doc FROM %s WHERE id = ? AND %s", c.table, live)
 	if s.Expires != "" {
-		same := "id = ?"
+		same := []string{"id = ?"}
 		for _, f := range s.Unique {
-			same += " OR " + column(f) + " = ?"
+			same = append(same, column(f)+" = ?")
 		}
-		c.evict = fmt.Sprintf("DELETE FROM %s WHERE %s <= ? AND (%s)", c.table, column(s.Expires), same)
+		c.evict = fmt.Sprintf("DELETE FROM %s WHERE %s <= ? AND (%s)",
+			c.table, column(s.Expires), strings.Join(same, " OR "))
 	}
 	return c, nil
 }
@@ -85,27 +86,34 @@ func argument(v any) any {
 	return v
 }
 
+// change is one write with everything extracted from its document.
+type change struct {
+	store.Doc
+	keys []any // as SQLite stores them, in the order of fields
+	now  int64 // one moment for all statements of the change
+}
+
 // Insert implements store.Collection.
 func (c *collection) Insert(ctx context.Context, d store.Doc) error {
-	return c.write(ctx, d, func(w *writer, keys []any, body []byte) error {
-		return c.unlessTaken(w, d.ID, keys, func() (int64, error) {
-			return w.change(c.insert, append([]any{d.ID, body}, keys...)...)
+	return c.write(ctx, d, func(w *writer, ch change) error {
+		return c.unlessTaken(w, ch, func() (int64, error) {
+			return w.change(c.insert, append([]any{ch.ID, []byte(ch.Body)}, ch.keys...)...)
 		})
 	})
 }
 
 // Replace implements store.Collection.
 func (c *collection) Replace(ctx context.Context, d store.Doc) error {
-	return c.write(ctx, d, func(w *writer, keys []any, body []byte) error {
-		args := append(append([]any{body}, keys...), d.ID, d.Rev, c.now())
-		n, err := w.count(c.revision, d.ID, d.Rev, c.now())
+	return c.write(ctx, d, func(w *writer, ch change) error {
+		n, err := w.count(c.revision, ch.ID, ch.Rev, ch.now)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return store.ErrStale
 		}
-		return c.unlessTaken(w, d.ID, keys, func() (int64, error) {
+		args := slices.Concat([]any{[]byte(ch.Body)}, ch.keys, []any{ch.ID, ch.Rev, ch.now})
+		return c.unlessTaken(w, ch, func() (int64, error) {
 			return w.change(c.replace, args...)
 		})
 	})
@@ -128,7 +136,7 @@ func (c *collection) Delete(ctx context.Context, id string, rev int64) error {
 
 // write checks d in the caller's goroutine and applies it in the writer's,
 // which may be later than the caller's return: so it works on a copy.
-func (c *collection) write(ctx context.Context, d store.Doc, apply func(*writer, []any, []byte) error) error {
+func (c *collection) write(ctx context.Context, d store.Doc, apply func(*writer, change) error) error {
 	if err := c.db.enter(); err != nil {
 		return err
 	}
@@ -140,29 +148,24 @@ func (c *collection) write(ctx context.Context, d store.Doc, apply func(*writer,
 	for i, k := range keys {
 		keys[i] = argument(k)
 	}
-	body := bytes.Clone(d.Body)
-	return c.db.writer.do(ctx, job{size: len(body), apply: func(w *writer) error {
-		return apply(w, keys, body)
+	d.Body = bytes.Clone(d.Body)
+	return c.db.writer.do(ctx, job{size: len(d.Body), apply: func(w *writer) error {
+		return apply(w, change{Doc: d, keys: keys, now: c.now()})
 	}})
 }
 
-// unlessTaken runs change. When a document stands in its way that has expired,
-// it removes that one and runs change again; a live one is ErrExists.
-func (c *collection) unlessTaken(w *writer, id string, keys []any, change func() (int64, error)) error {
-	n, err := change()
-	if err != nil || n > 0 {
-		return err
-	}
-	if c.evict != "" {
-		args := []any{c.now(), id}
+// unlessTaken runs a statement that changes nothing when another document has
+// the id or a unique key. If that one has expired it is removed and the
+// statement runs again; a live one is ErrExists.
+func (c *collection) unlessTaken(w *writer, ch change, statement func() (int64, error)) error {
+	n, err := statement()
+	if err == nil && n == 0 && c.evict != "" {
+		args := []any{ch.now, ch.ID}
 		for _, f := range c.spec.Unique {
-			args = append(args, keys[slices.Index(c.fields, f)])
+			args = append(args, ch.keys[slices.Index(c.fields, f)])
 		}
-		if n, err = w.change(c.evict, args...); err != nil {
-			return err
-		}
-		if n > 0 {
-			n, err = change()
+		if n, err = w.change(c.evict, args...); err == nil && n > 0 {
+			n, err = statement()
 		}
 	}
 	if err == nil && n == 0 {
@@ -192,7 +195,7 @@ func (c *collection) Get(ctx context.Context, id string) (store.Doc, error) {
 	case errors.Is(err, sql.ErrNoRows):
 		return store.Doc{}, store.ErrNotFound
 	case err != nil:
-		return store.Doc{}, fmt.Errorf("sqlite: %w", err)
+		return store.Doc{}, unread(ctx, err)
 	}
 	return d, nil
 }

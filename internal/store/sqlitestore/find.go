@@ -51,6 +51,9 @@ func (c *collection) find(ctx context.Context, q store.Query, yield func(store.D
 		defer rows.Close()
 	}
 	for _, d := range first {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if !yield(d, nil) {
 			return nil
 		}
@@ -59,7 +62,7 @@ func (c *collection) find(ctx context.Context, q store.Query, yield func(store.D
 		return nil
 	}
 	for rows.Next() {
-		d, err := scan(rows)
+		d, err := scan(ctx, rows)
 		if err != nil {
 			return err
 		}
@@ -67,7 +70,7 @@ func (c *collection) find(ctx context.Context, q store.Query, yield func(store.D
 			return nil
 		}
 	}
-	return failed(rows.Err())
+	return unread(ctx, rows.Err())
 }
 
 // start reads the beginning of a result in one of the slots for readers. The
@@ -81,11 +84,11 @@ func (c *collection) start(ctx context.Context, s *sql.Stmt, args []any) ([]stor
 	defer release()
 	rows, err := s.QueryContext(ctx, args...)
 	if err != nil {
-		return nil, nil, failed(err)
+		return nil, nil, unread(ctx, err)
 	}
 	var first []store.Doc
 	for size := 0; rows.Next(); {
-		d, err := scan(rows)
+		d, err := scan(ctx, rows)
 		if err != nil {
 			rows.Close()
 			return nil, nil, err
@@ -96,12 +99,22 @@ func (c *collection) start(ctx context.Context, s *sql.Stmt, args []any) ([]stor
 		}
 	}
 	rows.Close()
-	return first, nil, failed(rows.Err())
+	return first, nil, unread(ctx, rows.Err())
 }
 
-func scan(rows *sql.Rows) (d store.Doc, err error) {
+func scan(ctx context.Context, rows *sql.Rows) (d store.Doc, err error) {
 	var order any
-	return d, failed(rows.Scan(&d.ID, &d.Rev, (*[]byte)(&d.Body), &order))
+	err = rows.Scan(&d.ID, &d.Rev, (*[]byte)(&d.Body), &order)
+	return d, unread(ctx, err)
+}
+
+// unread names an error of a read. When the context has ended, database/sql
+// and SQLite report that in words of their own, such as closed rows.
+func unread(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return failed(err)
 }
 
 func failed(err error) error {

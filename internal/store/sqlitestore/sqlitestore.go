@@ -206,11 +206,9 @@ func (db *DB) Ping(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	var one int
-	if err := db.readers.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
-		return fmt.Errorf("sqlite: %w", err)
-	}
-	return nil
+	var tables int // a query that reads the file
+	err = db.readers.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
+	return unread(ctx, err)
 }
 
 // Close waits for the calls under way, an iteration of Find among them, and
@@ -252,7 +250,7 @@ func (db *DB) statement(ctx context.Context, text string) (*sql.Stmt, error) {
 	}
 	s, err := db.readers.PrepareContext(ctx, text)
 	if err != nil {
-		return nil, fmt.Errorf("sqlite: %w", err)
+		return nil, unread(ctx, err)
 	}
 	if first, loaded := db.statements.LoadOrStore(text, s); loaded {
 		return first.(*sql.Stmt), s.Close()

@@ -91,6 +91,11 @@ func (w *writer) do(ctx context.Context, j job) error {
 	case <-j.done:
 		return j.err
 	case <-ctx.Done():
+	}
+	select {
+	case <-j.done: // both at once: what is known counts
+		return j.err
+	default:
 		return ctx.Err()
 	}
 }
