@@ -1,0 +1,197 @@
+// Package login owns people's accounts (contract section 2, decisions A and
+// B): sign-up, the two logins, verification, password reset, the account with
+// its sessions, export and erasure, and the answer to the question whether a
+// token is still good.
+//
+// It does not own how tokens are signed (package identity), how attempts are
+// counted (limit), how mail gets out (outbox, mail), what a password must be
+// (password) or how much hashing the machine takes (hashpool). Cards belong to
+// another service; it is reached through Config.Cards alone.
+//
+// # Where things are
+//
+//   - http.go: the route table, the package's outer face
+//   - signup.go, signin.go, verify.go, reset.go, account.go, erase.go: one
+//     file for each thing a person does
+//   - customer.go, session.go, onetime.go: the three documents
+//   - guard.go: what stands before every check of a password
+//   - notice.go: the mails
+//
+// # How it holds together
+//
+// The customer is one document and every change of it one conditional write,
+// so nothing here needs a transaction: a reset sets the password, uses up the
+// token, ends the sessions and lifts the locks in a single Replace, because
+// sessions, tokens and counters name the Generation or LockEpoch of the
+// customer they were made under. The work that follows (mail, erasing cards)
+// is put into the outbox, which survives a crash.
+package login
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/crypto/bcrypt"
+
+	"ccms/internal/audit"
+	"ccms/internal/identity"
+	"ccms/internal/limit"
+	"ccms/internal/login/hashpool"
+	"ccms/internal/login/password"
+	"ccms/internal/mail"
+	"ccms/internal/outbox"
+	"ccms/internal/secret"
+	"ccms/internal/store"
+)
+
+// Cards is what the card service does for an account.
+type Cards interface {
+	// Erase removes every card of the customer. It is idempotent.
+	Erase(ctx context.Context, customer string) error
+	// Export returns the customer's cards, masked, as a value for JSON.
+	Export(ctx context.Context, customer string) (any, error)
+}
+
+// Outbox takes work that must happen after the answer; *outbox.Queue is one.
+// Its handlers for KindMail and KindErase are Service.Deliver and
+// Service.Erase.
+type Outbox interface {
+	Put(ctx context.Context, m outbox.Message) error
+	DropOwner(ctx context.Context, owner string) error
+}
+
+// Config is what Open needs.
+type Config struct {
+	DB       store.DB
+	Keys     *identity.Keys
+	Issuer   *identity.Issuer
+	Verifier *identity.Verifier
+	Counters *limit.Counters
+	Audit    *audit.Log
+	Outbox   Outbox
+	Mail     mail.Sender
+	Cards    Cards
+	// Hashing bounds bcrypt. The zero value has the defaults of hashpool.
+	Hashing hashpool.Config
+	// PublicURL is the only base of links in mails.
+	PublicURL *url.URL
+	// Metrics takes the collectors. Default nil: none are registered.
+	Metrics prometheus.Registerer
+
+	TokenTTL    time.Duration // life of a token and its session; default 1 h
+	SessionIdle time.Duration // a session ends this long after its last use; default 15 min
+	LockAfter   int           // failures from one network that lock; default 5
+	LockWindow  time.Duration // in which they count; default 15 min
+	LockFor     time.Duration // how long a lock lasts; default 30 min
+	VerifyTTL   time.Duration // default 24 h
+	ResetTTL    time.Duration // default 30 min
+	ResendAfter time.Duration // between two mails of a kind to an address; default 60 s
+	// PasswordMaxAge is the age at which a password expires. Default 0: never
+	// (the setting's own default is 90 days).
+	PasswordMaxAge time.Duration
+	BcryptCost     int  // default 10
+	Hardened       bool // answers do not tell whether an address is known (decision B9)
+	RatePerAddress int  // credential requests a minute of one client address; default 300
+	RatePerNetwork int  // the same of its network, /24 or /56; default 1200
+
+	Log *slog.Logger     // default slog.Default
+	Now func() time.Time // default time.Now
+}
+
+// Service is the login service without its listener.
+type Service struct {
+	cfg        Config
+	customers  *store.Of[customer]
+	tokens     *store.Of[oneTime]
+	sessions   *store.Of[session]
+	pool       *hashpool.Pool
+	perAddress *limit.Rate
+	perNetwork *limit.Rate
+	// dummy is the hash an unknown address is compared with.
+	dummy   string
+	metrics metrics
+}
+
+// Open opens the collections and prepares the hash pool. Nothing runs before
+// Run.
+func Open(ctx context.Context, cfg Config) (*Service, error) {
+	cfg.setDefaults()
+	s := &Service{
+		cfg:        cfg,
+		pool:       hashpool.New(cfg.Hashing),
+		perAddress: limit.NewRate(limit.RateConfig{PerMinute: cfg.RatePerAddress, Now: cfg.Now}),
+		perNetwork: limit.NewRate(limit.RateConfig{PerMinute: cfg.RatePerNetwork, Now: cfg.Now}),
+	}
+	var err error
+	if s.customers, err = store.Open[customer](ctx, cfg.DB, customerSpec()); err != nil {
+		return nil, fmt.Errorf("login: %w", err)
+	}
+	if s.tokens, err = store.Open[oneTime](ctx, cfg.DB, oneTimeSpec()); err != nil {
+		return nil, fmt.Errorf("login: %w", err)
+	}
+	if s.sessions, err = store.Open[session](ctx, cfg.DB, sessionSpec()); err != nil {
+		return nil, fmt.Errorf("login: %w", err)
+	}
+	none, _ := newToken()
+	if s.dummy, err = password.Hash(secret.NewString(none), cfg.BcryptCost); err != nil {
+		return nil, fmt.Errorf("login: %w", err)
+	}
+	if s.metrics, err = newMetrics(cfg.Metrics, s.pool); err != nil {
+		return nil, fmt.Errorf("login: %w", err)
+	}
+	return s, nil
+}
+
+func (c *Config) setDefaults() {
+	fill(&c.TokenTTL, time.Hour)
+	fill(&c.SessionIdle, 15*time.Minute)
+	fill(&c.LockAfter, 5)
+	fill(&c.LockWindow, 15*time.Minute)
+	fill(&c.LockFor, 30*time.Minute)
+	fill(&c.VerifyTTL, 24*time.Hour)
+	fill(&c.ResetTTL, 30*time.Minute)
+	fill(&c.ResendAfter, time.Minute)
+	fill(&c.BcryptCost, bcrypt.DefaultCost)
+	fill(&c.RatePerAddress, 300)
+	fill(&c.RatePerNetwork, 1200)
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+}
+
+func fill[T comparable](field *T, value T) {
+	var none T
+	if *field == none {
+		*field = value
+	}
+}
+
+// sweepEvery is how often Run looks for accounts to erase.
+const sweepEvery = 10 * time.Minute
+
+// Run erases accounts that were never verified and takes up erasures that
+// stopped half-way, until ctx ends. It returns nil.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
+			s.cfg.Log.Warn("accounts to erase were not all taken up", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// now has the precision of the store, so that comparisons agree.
+func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }
