@@ -119,11 +119,15 @@ func (c *Checker) Authenticate(r *http.Request) (identity.Principal, error) {
 	if p, ok := c.valid.Get(digest, c.cfg.Now()); ok {
 		return p, nil
 	}
-	return c.asking.do(r.Context(), digest, func(ctx context.Context) (identity.Principal, error) {
+	p, err := c.asking.do(r.Context(), digest, func(ctx context.Context) (identity.Principal, error) {
 		ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 		defer cancel()
 		return c.check(ctx, token, digest)
 	})
+	if err != nil && errors.Is(r.Context().Err(), context.DeadlineExceeded) {
+		return p, problem.TimedOut(err) // the caller's own time was up
+	}
+	return p, err
 }
 
 // check does what no memory spares: signature, then session.

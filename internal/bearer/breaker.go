@@ -15,7 +15,8 @@ type BreakerConfig struct {
 	// Trials is how many calls the half-open state lets through and judges
 	// together; default 10, as in resilience4j.
 	Trials int
-	// Changed is told of each change of state. Default nil.
+	// Changed is told of each change of state; it must not call the Breaker.
+	// Default nil.
 	Changed func(from, to string)
 }
 

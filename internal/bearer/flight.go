@@ -2,6 +2,7 @@ package bearer
 
 import (
 	"context"
+	"fmt"
 	"sync"
 )
 
@@ -51,13 +52,23 @@ func (g *flights[K, V]) join(ctx context.Context, key K, f func(context.Context)
 	g.current[key] = c
 	g.running.Go(func() {
 		defer cancel()
-		defer close(c.done)
-		c.value, c.err = f(inner)
+		c.value, c.err = guarded(inner, f)
 		g.mu.Lock()
-		defer g.mu.Unlock()
 		g.forget(key, c)
+		g.mu.Unlock()
+		close(c.done)
 	})
 	return c
+}
+
+// guarded turns a panic of f, which would end the process here, into an error.
+func guarded[V any](ctx context.Context, f func(context.Context) (V, error)) (v V, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %T", p)
+		}
+	}()
+	return f(ctx)
 }
 
 func (g *flights[K, V]) leave(key K, c *flight[V]) {

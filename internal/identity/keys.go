@@ -174,7 +174,8 @@ func (k *Keys) fresh(ctx context.Context, now time.Time) *snapshot {
 	select {
 	case <-k.reading:
 		defer func() { k.reading <- struct{}{} }()
-		return k.read(ctx)
+		s, _ = k.read(ctx) // remembered in s and tried again after Refresh
+		return s
 	default:
 		return s
 	}
@@ -196,17 +197,16 @@ func (k *Keys) reread(ctx context.Context, now time.Time) (*snapshot, error) {
 	if latest := k.current.Load(); latest != s {
 		return latest, latest.failure // another caller read while we waited
 	}
-	s = k.read(ctx)
-	return s, s.failure
+	return k.read(ctx)
 }
 
 // read takes the keys from the store. A failure keeps the keys known before;
-// the caller's own cancellation changes nothing.
-func (k *Keys) read(ctx context.Context) *snapshot {
+// the caller's own cancellation changes nothing. It needs the reading token.
+func (k *Keys) read(ctx context.Context) (*snapshot, error) {
 	old := k.current.Load()
 	s, err := k.load(ctx, old)
 	if err != nil && ctx.Err() != nil {
-		return old
+		return old, ctx.Err()
 	}
 	if err != nil {
 		failed := *old
@@ -214,7 +214,7 @@ func (k *Keys) read(ctx context.Context) *snapshot {
 		s = &failed
 	}
 	k.current.Store(s)
-	return s
+	return s, s.failure
 }
 
 // find returns the key with an id, nil when there is none or its time is over.
@@ -229,9 +229,10 @@ func (s *snapshot) find(kid string, now time.Time) *jose.JSONWebKey {
 
 func (p published) alive(now time.Time) bool { return p.until.IsZero() || now.Before(p.until) }
 
-// newSigner returns a signer whose header is alg, kid and typ JWT.
+// newSigner returns a signer whose header is alg, kid and typ JWT. The kid is
+// named because go-jose leaves it out for secrets.
 func newSigner(private *jose.JSONWebKey) (jose.Signer, error) {
 	return jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.SignatureAlgorithm(private.Algorithm), Key: private},
-		(&jose.SignerOptions{}).WithType("JWT"))
+		jose.SigningKey{Algorithm: jose.SignatureAlgorithm(private.Algorithm), Key: private.Key},
+		(&jose.SignerOptions{}).WithType("JWT").WithHeader("kid", private.KeyID))
 }

@@ -108,7 +108,8 @@ func (k *Keys) rotate(ctx context.Context, due func(keySet) bool) error {
 	}
 	<-k.reading
 	defer func() { k.reading <- struct{}{} }()
-	return k.read(ctx).failure
+	_, err = k.read(ctx)
+	return err
 }
 
 // turn moves every key of set one state on and appends a new next key.

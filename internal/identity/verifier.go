@@ -62,8 +62,7 @@ func NewVerifier(cfg VerifierConfig) *Verifier {
 // Verify returns the principal of an authentic token that is in its time. Its
 // errors are problem.NoToken, problem.ExpiredToken and those of Lookup. Only
 // with ExpiredToken the principal is given too, because the signature held: an
-// expired token may still log out (decision G). The Scope slice is shared and
-// must not be changed.
+// expired token may still log out (decision G).
 func (v *Verifier) Verify(ctx context.Context, token string) (Principal, error) {
 	if !WellFormed(token) {
 		return Principal{}, problem.NoToken().Because(errShape)
