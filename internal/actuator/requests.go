@@ -1,0 +1,157 @@
+package actuator
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ccms/internal/httpserver"
+)
+
+const (
+	// maxSeries bounds the series of the request timer. Routes are patterns,
+	// so a service has some hundred at most; the bound holds whatever comes.
+	maxSeries = 2000
+	// maxWindow is how long a maximum is shown: it falls to that of the
+	// current window and the one before, as Micrometer's does.
+	maxWindow = time.Minute
+)
+
+// requestTimer is http.server.requests: how often, how long altogether and at
+// most, by method, route, status and outcome. A Prometheus summary has no
+// maximum, and a histogram costs ten series where this has three.
+type requestTimer struct {
+	now         func() time.Time
+	total, most *prometheus.Desc
+
+	mu    sync.RWMutex
+	cells map[series]*cell
+}
+
+// series names a cell by what observe is given, so that counting a request
+// makes no text.
+type series struct {
+	method, uri string
+	status      int
+}
+
+type cell struct {
+	mu     sync.Mutex
+	count  uint64
+	sum    time.Duration
+	window int64 // number of the current window
+	max    [2]time.Duration
+}
+
+func newRequestTimer(now func() time.Time) *requestTimer {
+	const name, help = "http_server_requests_seconds", "Time taken to answer HTTP requests."
+	labels := []string{"method", "uri", "status", "outcome", "exception"}
+	t := &requestTimer{
+		now:   now,
+		total: prometheus.NewDesc(name, help, labels, nil),
+		most:  prometheus.NewDesc(name+"_max", "Longest "+strings.ToLower(help[:1])+help[1:], labels, nil),
+		cells: map[series]*cell{},
+	}
+	t.add(series{"GET", "/actuator/health", 200}) // so that the metric is there before the first request
+	return t
+}
+
+func (t *requestTimer) observe(o httpserver.Observation) {
+	s := series{knownMethod(o.Method), route(o.Route), o.Status}
+	t.mu.RLock()
+	c := t.cells[s]
+	t.mu.RUnlock()
+	if c == nil {
+		c = t.add(s)
+	}
+	window := t.now().UnixNano() / int64(maxWindow)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count++
+	c.sum += o.Duration
+	c.turn(window)
+	c.max[0] = max(c.max[0], o.Duration)
+}
+
+func (t *requestTimer) add(s series) *cell {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.cells) >= maxSeries {
+		s = series{"OTHER", "OTHER", s.status / 100 * 100}
+	}
+	c := t.cells[s]
+	if c == nil {
+		c = &cell{}
+		t.cells[s] = c
+	}
+	return c
+}
+
+// turn moves the maxima on to window.
+func (c *cell) turn(window int64) {
+	switch window - c.window {
+	case 0:
+		return
+	case 1:
+		c.max = [2]time.Duration{0, c.max[0]}
+	default:
+		c.max = [2]time.Duration{}
+	}
+	c.window = window
+}
+
+// Describe implements prometheus.Collector.
+func (t *requestTimer) Describe(ch chan<- *prometheus.Desc) { ch <- t.total; ch <- t.most }
+
+// Collect implements prometheus.Collector.
+func (t *requestTimer) Collect(ch chan<- prometheus.Metric) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	window := t.now().UnixNano() / int64(maxWindow)
+	for s, c := range t.cells {
+		c.mu.Lock()
+		c.turn(window)
+		count, sum, longest := c.count, c.sum, max(c.max[0], c.max[1])
+		c.mu.Unlock()
+		labels := []string{s.method, s.uri, strconv.Itoa(s.status), outcome(s.status), "none"}
+		ch <- prometheus.MustNewConstSummary(t.total, count, sum.Seconds(), nil, labels...)
+		ch <- prometheus.MustNewConstMetric(t.most, prometheus.GaugeValue, longest.Seconds(), labels...)
+	}
+}
+
+// knownMethod keeps a caller from making series with methods of his own.
+func knownMethod(m string) string {
+	switch m {
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
+		return m
+	}
+	return "UNKNOWN"
+}
+
+// route is a pattern without its method.
+func route(pattern string) string {
+	if _, uri, ok := strings.Cut(pattern, " "); ok {
+		return uri
+	}
+	return pattern
+}
+
+// outcome is Spring's word for a class of statuses.
+func outcome(status int) string {
+	switch status / 100 {
+	case 1:
+		return "INFORMATIONAL"
+	case 2:
+		return "SUCCESS"
+	case 3:
+		return "REDIRECTION"
+	case 4:
+		return "CLIENT_ERROR"
+	case 5:
+		return "SERVER_ERROR"
+	}
+	return "UNKNOWN"
+}
