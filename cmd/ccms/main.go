@@ -1,0 +1,208 @@
+// Command ccms runs the credit card management system and the commands beside
+// it. It parses the command line and calls package boot.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"golang.org/x/sys/unix"
+
+	"ccms/internal/boot"
+	"ccms/internal/config"
+)
+
+// The exit statuses (interface.md, Commands).
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// cli is the command tree; kong reads the tags.
+type cli struct {
+	ConfigFile string `name:"config" placeholder:"FILE" type:"path" help:"Settings file, YAML or .properties."`
+
+	Up         upCmd         `cmd:"" help:"Start all four services in this process, on the embedded store."`
+	Eureka     serviceCmd    `cmd:"" help:"Start the service registry alone."`
+	Portal     serviceCmd    `cmd:"" help:"Start the portal alone."`
+	Config     configCmd     `cmd:"" help:"Look at the settings."`
+	Doctor     doctorCmd     `cmd:"" help:"Check this machine and the data folder, and say what to do."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
+	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
+}
+
+// program is what every command gets to work with.
+type program struct {
+	stdout, stderr io.Writer
+	app            *kong.Kong
+	given          map[string]string
+	file           string
+}
+
+// load reads the settings for a service, "" for all of them.
+func (p *program) load(service string, ownTLS bool) (config.Settings, error) {
+	s, err := config.Load(config.Sources{
+		Flags:    p.given,
+		Env:      os.Environ(),
+		File:     p.file,
+		Service:  service,
+		OwnTLS:   ownTLS,
+		Terminal: isTerminal(os.Stderr),
+	})
+	if err != nil {
+		return s, usage{err}
+	}
+	return s, nil
+}
+
+// usage marks an error of the person who typed.
+type usage struct{ error }
+
+func (u usage) Unwrap() error { return u.error }
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	var c cli
+	exit := -1
+	app, err := kong.New(&c,
+		kong.Name("ccms"),
+		kong.Description("CCMS keeps payment cards for people and firms: registry, login, card vault and portal in one binary."),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exit = code }),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "ccms:", err)
+		return exitFailed
+	}
+	settings := addSettings(app, config.Table())
+	k, err := app.Parse(args)
+	if exit >= 0 { // --help was shown
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "ccms: %v (see ccms --help)\n", err)
+		return exitUsage
+	}
+	p := &program{stdout: stdout, stderr: stderr, app: app, given: settings.given, file: c.ConfigFile}
+	ctx, stop := signals()
+	defer stop()
+	k.BindTo(ctx, (*context.Context)(nil))
+	return report(stderr, k.Run(p))
+}
+
+// signals returns a context that ends with the first SIGINT or SIGTERM; a
+// second one ends the process at once.
+func signals() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+func report(stderr io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "ccms:", err)
+	if _, ok := errors.AsType[usage](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// upCmd is ccms up.
+type upCmd struct {
+	TLS    bool `help:"Serve everything over HTTPS with an own certificate authority."`
+	NoDemo bool `help:"Do not make a demo firm."`
+}
+
+// Run implements the command.
+func (c *upCmd) Run(ctx context.Context, p *program) error {
+	s, err := p.load("", c.TLS)
+	if err != nil {
+		return err
+	}
+	return boot.Up(ctx, s, p.stdout, p.stderr)
+}
+
+// serviceCmd is ccms eureka and ccms portal.
+type serviceCmd struct{}
+
+// Run implements the command.
+func (serviceCmd) Run(ctx context.Context, p *program, k *kong.Context) error {
+	name := k.Selected().Name
+	s, err := p.load(name, false)
+	if err != nil {
+		return err
+	}
+	return boot.One(ctx, name, s, p.stdout, p.stderr)
+}
+
+// configCmd holds ccms config print.
+type configCmd struct {
+	Print configPrintCmd `cmd:"" help:"Print every setting, its value and where it comes from."`
+}
+
+type configPrintCmd struct {
+	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
+}
+
+// Run implements the command.
+func (c *configPrintCmd) Run(p *program) error {
+	s, err := p.load("", false)
+	if err != nil {
+		return err
+	}
+	return config.Print(p.stdout, s, c.Output)
+}
+
+// doctorCmd is ccms doctor.
+type doctorCmd struct {
+	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
+}
+
+// Run implements the command.
+func (c *doctorCmd) Run(ctx context.Context, p *program) error {
+	s, err := p.load("", false)
+	if err != nil {
+		return err
+	}
+	return boot.Doctor(ctx, s, p.stdout, c.Output)
+}
+
+// versionCmd is ccms version.
+type versionCmd struct{}
+
+// Run implements the command.
+func (versionCmd) Run(p *program) error {
+	_, err := fmt.Fprintln(p.stdout, "ccms", boot.Version())
+	return err
+}
+
+// completionCmd is ccms completion.
+type completionCmd struct {
+	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
+}
+
+// Run implements the command.
+func (c *completionCmd) Run(p *program) error {
+	script, err := completion(c.Shell, p.app.Model, config.Table())
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(p.stdout, script)
+	return err
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}

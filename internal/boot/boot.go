@@ -1,0 +1,211 @@
+// Package boot puts the parts together: it is the only package that knows
+// every other. There is one file per service, up.go for all four in one
+// process, and beside them what a process needs before it can serve: its data
+// folder, keys, logs and signals. It holds no rule of a domain.
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"ccms/internal/actuator"
+	"ccms/internal/config"
+	"ccms/internal/eureka/discovery"
+	"ccms/internal/httpserver"
+	"ccms/internal/identity"
+	"ccms/internal/store"
+)
+
+// The names of the services, as the registry and the proofs between them spell
+// them (decisions E2 and A8).
+const (
+	loginName  = "login-service"
+	cardName   = "creditcard-service"
+	portalName = "portal"
+)
+
+// process is what the services of one process share.
+type process struct {
+	settings config.Settings
+	log      *logging
+	dir      *dataDir
+	prover   *identity.Prover
+	base     *http.Transport // to all other services
+	db       store.DB        // nil where no service needs one
+	public   *url.URL
+	registry []string // URLs of the registries to register with
+	services []*service
+}
+
+// service is one of the four: listening, wired, and not yet running.
+type service struct {
+	name     string
+	mux      *httpserver.Mux
+	server   *httpserver.Server
+	actuator *actuator.Actuator
+	client   *discovery.Client // nil for the registry
+	needs    []string          // services it must have found to be ready
+	work     []func(context.Context) error
+	closers  []func(context.Context) error
+}
+
+// Version is what the binary says of itself.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// newProcess opens what every process has. The caller closes it.
+func newProcess(s config.Settings, console io.Writer) (*process, error) {
+	if err := harden(); err != nil {
+		return nil, err
+	}
+	dir, err := openDataDir(s.Data)
+	if err != nil {
+		return nil, err
+	}
+	log, err := openLog(s, console)
+	if err != nil {
+		return nil, errors.Join(err, dir.close())
+	}
+	for _, w := range s.Warnings {
+		log.Warn(w)
+	}
+	return &process{settings: s, log: log, dir: dir, public: s.PublicURL, base: newTransport()}, nil
+}
+
+func (p *process) close() error {
+	p.base.CloseIdleConnections()
+	var errs []error
+	if p.db != nil {
+		errs = append(errs, p.db.Close())
+	}
+	return errors.Join(append(errs, p.dir.removeRunning(), p.log.close(), p.dir.close())...)
+}
+
+// listen opens the address of a service, so that every URL is known before
+// anything is wired.
+func (p *process) listen(ctx context.Context, name, addr string) (*service, error) {
+	log := p.log.of(name)
+	s := &service{name: name, mux: httpserver.NewMux(log)}
+	s.actuator = actuator.New(actuator.Config{Service: name, Version: Version(), Log: log})
+	s.actuator.Routes(s.mux, nil)
+	server, err := httpserver.Listen(ctx, httpserver.Config{
+		Name:           name,
+		Addr:           addr,
+		Handler:        s.mux,
+		Log:            log,
+		TrustedProxies: p.settings.Server.TrustedProxies,
+		Prove:          p.prove(name),
+		Observe:        s.actuator.Observe,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.server = server
+	p.services = append(p.services, s)
+	return s, nil
+}
+
+// prove checks the proofs made for the service name (decision A8).
+func (p *process) prove(name string) func(*http.Request) string {
+	return func(r *http.Request) string {
+		purpose, err := p.prover.Check(r.Header.Get(identity.ProofHeader), name, r.Method, r.URL.EscapedPath())
+		if err != nil {
+			return ""
+		}
+		return purpose
+	}
+}
+
+// run runs every service until ctx ends or one of them fails. It stops in an
+// order in which nobody is asked who is gone: first the services leave the
+// registry, then they answer what they accepted, then background work ends.
+func (p *process) run(ctx context.Context, ready func() error) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	workers, servers, clients := newStage(ctx, fail), newStage(ctx, fail), newStage(ctx, fail)
+	for _, s := range p.services {
+		servers.start(s.server.Run)
+		for _, w := range s.work {
+			workers.start(w)
+		}
+		if s.client != nil {
+			clients.start(s.client.Run)
+		}
+	}
+	err := p.awaitReady(ctx)
+	if err == nil {
+		err = ready()
+	}
+	if err == nil {
+		<-ctx.Done()
+	}
+	fail(err)
+	clients.stop()
+	servers.stop()
+	workers.stop()
+	for _, s := range p.services {
+		for _, c := range s.closers {
+			err = errors.Join(err, c(context.WithoutCancel(ctx)))
+		}
+	}
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		err = errors.Join(cause, err)
+	}
+	return err
+}
+
+// startWithin bounds the wait for the others at the start.
+const startWithin = 30 * time.Second
+
+func (p *process) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startWithin)
+	defer cancel()
+	for _, s := range p.services {
+		if s.client == nil {
+			continue
+		}
+		if err := s.client.Ready(ctx, s.needs...); err != nil {
+			return fmt.Errorf("%s did not become ready (it needs %s): %w", s.name, strings.Join(s.needs, ", "), err)
+		}
+	}
+	return nil
+}
+
+// stage is a set of functions that run, and are stopped, together.
+type stage struct {
+	ctx  context.Context
+	end  context.CancelFunc
+	fail context.CancelCauseFunc
+	wg   sync.WaitGroup
+}
+
+func newStage(ctx context.Context, fail context.CancelCauseFunc) *stage {
+	own, end := context.WithCancel(context.WithoutCancel(ctx))
+	return &stage{ctx: own, end: end, fail: fail}
+}
+
+func (g *stage) start(f func(context.Context) error) {
+	g.wg.Go(func() {
+		if err := f(g.ctx); err != nil && g.ctx.Err() == nil {
+			g.fail(err)
+		}
+	})
+}
+
+func (g *stage) stop() {
+	g.end()
+	g.wg.Wait()
+}

@@ -1,0 +1,61 @@
+package boot
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"ccms/internal/problem"
+	"ccms/internal/secret"
+)
+
+// The bounds of a call between our services.
+const (
+	callTimeout = 5 * time.Second
+	callAnswer  = 4 << 20
+)
+
+// call asks another of our services and decodes its answer into out, if any.
+func call(ctx context.Context, client *http.Client, method, url string, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, nil)
+	if err != nil {
+		return fmt.Errorf("make call: %w", err)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return problem.ServiceUnavailable(time.Second).Because(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, callAnswer))
+	if err != nil {
+		return problem.ServiceUnavailable(time.Second).Because(err)
+	}
+	if res.StatusCode != http.StatusOK {
+		return problem.ServiceUnavailable(time.Second).Because(fmt.Errorf("%s %s answered %d", method, req.URL.Host, res.StatusCode))
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		return fmt.Errorf("decode answer of %s: %w", req.URL.Host, err)
+	}
+	return nil
+}
+
+// readSecret reads a secret from a file, without the white space around it.
+func readSecret(path string) (secret.Bytes, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return secret.Bytes{}, fmt.Errorf("read secret: %w", err)
+	}
+	defer clear(b)
+	return secret.New(bytes.Clone(bytes.TrimSpace(b))), nil
+}

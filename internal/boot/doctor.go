@@ -1,0 +1,208 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/sys/unix"
+
+	"ccms/internal/config"
+	"ccms/internal/store/sqlitestore"
+)
+
+// Finding is one line of the doctor's report.
+type Finding struct {
+	Check  string `json:"check"`
+	OK     bool   `json:"ok"`
+	Says   string `json:"says"`
+	Advice string `json:"advice,omitzero"` // what to do when not OK
+}
+
+// ErrUnwell is returned by Doctor when a check failed.
+var ErrUnwell = errors.New("a check failed, see above")
+
+// Doctor checks the machine and the data folder, beside a running server or
+// without one, and writes what it finds to w.
+func Doctor(ctx context.Context, s config.Settings, w io.Writer, format string) error {
+	dir := &dataDir{path: s.Data}
+	run, alive := dir.running()
+	findings := []Finding{checkData(s.Data), checkKeys(dir), checkSpace(s.Data), checkHash(s), checkMail(s)}
+	if alive {
+		findings = append(findings, checkHealth(ctx, run)...)
+	} else {
+		findings = append(findings, checkStore(ctx, dir), checkPorts(s))
+	}
+	if err := printFindings(w, findings, format); err != nil {
+		return err
+	}
+	for _, f := range findings {
+		if !f.OK {
+			return ErrUnwell
+		}
+	}
+	return nil
+}
+
+func printFindings(w io.Writer, findings []Finding, format string) error {
+	if format == "json" {
+		return json.MarshalWrite(w, findings)
+	}
+	for _, f := range findings {
+		mark := "ok  "
+		if !f.OK {
+			mark = "FAIL"
+		}
+		line := fmt.Sprintf("%s  %-8s %s", mark, f.Check, f.Says)
+		if f.Advice != "" {
+			line += ": " + f.Advice
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkData(path string) Finding {
+	f := Finding{Check: "data", Says: path + " is ours alone"}
+	if _, err := os.Stat(path); err != nil {
+		f.OK, f.Says = true, path+" does not exist yet; ccms up makes it"
+		return f
+	}
+	if err := checkFolder(path); err != nil {
+		f.Says = err.Error()
+		return f
+	}
+	f.OK = true
+	return f
+}
+
+func checkKeys(dir *dataDir) Finding {
+	f := Finding{Check: "keys", OK: true, Says: "root keys and internal credential are there and readable by us alone"}
+	for _, name := range []string{"login.key", "creditcard.key", "internal"} {
+		info, err := os.Stat(dir.file("keys", name))
+		switch {
+		case err != nil:
+			f.Says = "no keys yet; ccms up makes them"
+			return f
+		case info.Mode().Perm()&0o077 != 0:
+			return Finding{Check: "keys", Says: "others may read " + name, Advice: "chmod 600 " + dir.file("keys", name)}
+		}
+	}
+	return f
+}
+
+// minFree is what a day of writes and a checkpoint need at least.
+const minFree = 256 << 20
+
+func checkSpace(path string) Finding {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
+		if err := unix.Statfs(".", &st); err != nil {
+			return Finding{Check: "disk", Says: "cannot tell the free space", Advice: err.Error()}
+		}
+	}
+	free := st.Bavail * uint64(st.Bsize)
+	f := Finding{Check: "disk", OK: free >= minFree, Says: fmt.Sprintf("%d MiB free", free>>20)}
+	if !f.OK {
+		f.Advice = "free at least 256 MiB, or name another folder with --data"
+	}
+	return f
+}
+
+// affordable is how long one hash may take for a login to feel quick.
+const affordable = 250 * time.Millisecond
+
+// checkHash says which bcrypt cost this machine can afford (decision B6).
+func checkHash(s config.Settings) Finding {
+	start := time.Now()
+	if _, err := bcrypt.GenerateFromPassword([]byte("measure this machine"), s.Login.BcryptCost); err != nil {
+		return Finding{Check: "bcrypt", Says: "cannot hash", Advice: err.Error()}
+	}
+	one := time.Since(start)
+	slots := max(1, runtime.GOMAXPROCS(0)-1)
+	best := s.Login.BcryptCost
+	for took := one; best < 15 && took*2 <= affordable; took *= 2 {
+		best++
+	}
+	f := Finding{Check: "bcrypt", OK: one <= 4*affordable}
+	f.Says = fmt.Sprintf("cost %d takes %d ms, about %.0f logins/s with %d slots; cost %d is the highest that stays below %d ms",
+		s.Login.BcryptCost, one.Milliseconds(), float64(slots)/one.Seconds(), slots, best, affordable.Milliseconds())
+	if !f.OK {
+		f.Advice = "lower login.bcrypt-cost, or give the machine more processor"
+	}
+	return f
+}
+
+func checkMail(s config.Settings) Finding {
+	if s.Mail.SMTPURL.IsZero() {
+		return Finding{Check: "mail", OK: true, Says: "no mail server: mails become files in the data folder"}
+	}
+	return Finding{Check: "mail", OK: true, Says: "mails go out by " + s.Mail.SMTPURL.String()}
+}
+
+// running reads run.json and reports whether its process is alive.
+func (d *dataDir) running() (running, bool) {
+	var r running
+	b, err := os.ReadFile(d.file("run.json"))
+	if err != nil || json.Unmarshal(b, &r) != nil {
+		return r, false
+	}
+	return r, unix.Kill(r.PID, 0) == nil
+}
+
+func checkHealth(ctx context.Context, run running) []Finding {
+	client := http.Client{Timeout: 3 * time.Second}
+	var all []Finding
+	for _, s := range []struct{ name, url string }{{"eureka", run.Eureka}, {"login", run.Login}, {"cards", run.CreditCard}, {"portal", run.Portal}} {
+		f := Finding{Check: s.name, Says: s.url + " is healthy"}
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/actuator/health", nil)
+		if err == nil {
+			var res *http.Response
+			if res, err = client.Do(req); err == nil {
+				f.OK = res.StatusCode == http.StatusOK
+				_ = res.Body.Close()
+			}
+		}
+		if !f.OK {
+			f.Says, f.Advice = s.url+" is not healthy", "read "+s.url+"/actuator/health and the log"
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+func checkStore(ctx context.Context, dir *dataDir) Finding {
+	path := dir.file("ccms.db")
+	if _, err := os.Stat(path); err != nil {
+		return Finding{Check: "store", OK: true, Says: "no store yet; ccms up makes it"}
+	}
+	db, err := sqlitestore.Open(ctx, sqlitestore.Config{Path: path})
+	if err != nil {
+		return Finding{Check: "store", Says: "cannot open the store", Advice: err.Error()}
+	}
+	if err := errors.Join(db.Ping(ctx), db.Close()); err != nil {
+		return Finding{Check: "store", Says: "the store does not answer", Advice: err.Error()}
+	}
+	return Finding{Check: "store", OK: true, Says: path + " opens and answers"}
+}
+
+func checkPorts(s config.Settings) Finding {
+	for _, addr := range []string{s.Eureka.Addr, s.Login.Addr, s.CreditCard.Addr, s.Portal.Addr} {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return Finding{Check: "ports", Says: addr + " is taken", Advice: "stop what listens there, or choose another address (port 0 picks a free one)"}
+		}
+		_ = l.Close()
+	}
+	return Finding{Check: "ports", OK: true, Says: "all four addresses are free"}
+}

@@ -1,0 +1,162 @@
+package boot
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"ccms/internal/audit"
+	"ccms/internal/identity"
+	"ccms/internal/limit"
+	"ccms/internal/login"
+	"ccms/internal/mail"
+	"ccms/internal/outbox"
+	"ccms/internal/vault/keyring"
+)
+
+// audience is the aud of our tokens (decision B11).
+const audience = "ccms"
+
+// wireLogin fills the login service: keys, tokens, counters, record, queue,
+// mail, and the accounts above them. Every URL is known by then.
+func (p *process) wireLogin(ctx context.Context, s *service) error {
+	if err := p.connect(s, cardName); err != nil {
+		return err
+	}
+	ring, err := p.openRing(ctx, "LoginKey", "login.key")
+	if err != nil {
+		return err
+	}
+	keys, err := p.signingKeys(ctx, ring)
+	if err != nil {
+		return err
+	}
+	log, err := p.openAudit(ctx, s, ring, "LoginAudit")
+	if err != nil {
+		return err
+	}
+	counters, err := openCounters(ctx, p, ring)
+	if err != nil {
+		return err
+	}
+	folder, err := mail.OpenFolder(mail.FolderConfig{Dir: p.dir.file("mail"), From: p.settings.Mail.From})
+	if err != nil {
+		return fmt.Errorf("login: %w", err)
+	}
+	s.closers = append(s.closers, func(context.Context) error { return folder.Close() })
+
+	var accounts *login.Service
+	queue, err := outbox.Open(ctx, outbox.Config{
+		DB:         p.db,
+		Collection: "LoginOutbox",
+		Sealer:     ring,
+		Handlers: map[string]outbox.Handler{
+			login.KindMail:  func(ctx context.Context, m outbox.Message) error { return accounts.Deliver(ctx, m) },
+			login.KindErase: func(ctx context.Context, m outbox.Message) error { return accounts.Erase(ctx, m) },
+		},
+		Retries: map[string]outbox.Retry{login.KindErase: {MaxAge: outbox.Forever}},
+		Log:     p.log.of(loginName),
+	})
+	if err != nil {
+		return fmt.Errorf("login: %w", err)
+	}
+	issuer := p.public.String()
+	cfg := p.settings.Login
+	accounts, err = login.Open(ctx, login.Config{
+		DB:             p.db,
+		Keys:           keys,
+		Issuer:         identity.NewIssuer(identity.IssuerConfig{Keys: keys, Issuer: issuer, Audience: audience}),
+		Verifier:       identity.NewVerifier(identity.VerifierConfig{Issuer: issuer, Audience: audience, Lookup: keys.Lookup, Algorithms: []string{cfg.JWTAlgorithm}}),
+		Counters:       counters,
+		Audit:          log,
+		Outbox:         queue,
+		Mail:           folder,
+		Cards:          remoteCards{client: &http.Client{Transport: p.reach(s)}},
+		PublicURL:      p.public,
+		Metrics:        s.actuator.Registry(),
+		TokenTTL:       cfg.TokenTTL,
+		SessionIdle:    cfg.SessionIdle,
+		LockAfter:      cfg.LockAfter,
+		LockWindow:     cfg.LockWindow,
+		LockFor:        cfg.LockFor,
+		VerifyTTL:      cfg.VerifyTTL,
+		ResetTTL:       cfg.ResetTTL,
+		ResendAfter:    cfg.ResendAfter,
+		PasswordMaxAge: cfg.PasswordMaxAge,
+		BcryptCost:     cfg.BcryptCost,
+		Hardened:       cfg.Enumeration == "hardened",
+		RatePerAddress: cfg.RatePerAddress,
+		RatePerNetwork: cfg.RatePerNetwork,
+		Log:            p.log.of(loginName),
+	})
+	if err != nil {
+		return err
+	}
+	accounts.Routes(s.mux)
+	s.work = append(s.work, queue.Run, accounts.Run)
+	s.actuator.Registry().MustRegister(queueMetrics(queue, "login")...)
+	s.actuator.AddHealth("db", true, p.db.Ping)
+	return nil
+}
+
+// openRing opens the keys of a service, wrapped by its root key.
+func (p *process) openRing(ctx context.Context, collection, file string) (*keyring.Ring, error) {
+	root, err := rootKey(p.settings.Keyring.URL.Reveal(), p.dir.file("keys", file))
+	if err != nil {
+		return nil, err
+	}
+	return keyring.Open(ctx, keyring.Config{Root: root, DB: p.db, Collection: collection})
+}
+
+// openAudit opens the record of a service; it is closed after all work ended.
+func (p *process) openAudit(ctx context.Context, s *service, ring *keyring.Ring, collection string) (*audit.Log, error) {
+	key, err := ring.Secret(ctx, "audit")
+	if err != nil {
+		return nil, fmt.Errorf("audit key: %w", err)
+	}
+	log, err := audit.Open(ctx, audit.Config{DB: p.db, Key: key, Collection: collection})
+	if err != nil {
+		return nil, fmt.Errorf("open audit log: %w", err)
+	}
+	s.closers = append(s.closers, log.Close)
+	return log, nil
+}
+
+func openCounters(ctx context.Context, p *process, ring *keyring.Ring) (*limit.Counters, error) {
+	key, err := ring.Secret(ctx, "limit")
+	if err != nil {
+		return nil, fmt.Errorf("counter key: %w", err)
+	}
+	return limit.Open(ctx, limit.Config{DB: p.db, Key: key})
+}
+
+func (p *process) signingKeys(ctx context.Context, ring *keyring.Ring) (*identity.Keys, error) {
+	cfg := p.settings.Login
+	k := identity.KeysConfig{DB: p.db, Sealer: ring, Algorithm: cfg.JWTAlgorithm, TokenLife: cfg.TokenTTL}
+	if cfg.JWTAlgorithm == identity.HS256 {
+		key, err := readSecret(cfg.JWTSecretFile)
+		if err != nil {
+			return nil, err
+		}
+		k.Secret = key
+	}
+	return identity.OpenKeys(ctx, k)
+}
+
+// remoteCards asks the card service on behalf of an account.
+type remoteCards struct{ client *http.Client }
+
+var _ login.Cards = remoteCards{}
+
+// Erase implements login.Cards.
+func (c remoteCards) Erase(ctx context.Context, customer string) error {
+	return call(ctx, c.client, http.MethodPost, "http://"+cardName+"/internal/cardholders/"+url.PathEscape(customer)+"/erase", nil)
+}
+
+// Export implements login.Cards.
+func (c remoteCards) Export(ctx context.Context, customer string) (any, error) {
+	var cards any
+	err := call(ctx, c.client, http.MethodGet, "http://"+cardName+"/internal/cardholders/"+url.PathEscape(customer)+"/cards", &cards)
+	return cards, err
+}

@@ -1,0 +1,23 @@
+package boot
+
+import (
+	"ccms/internal/portal"
+)
+
+// wirePortal fills the portal, which has neither store nor keys.
+func (p *process) wirePortal(s *service) error {
+	if err := p.connect(s, loginName, cardName); err != nil {
+		return err
+	}
+	edge, err := portal.New(portal.Config{
+		Transport: p.reach(s),
+		Vouch:     vouch,
+		PublicURL: p.public.String(),
+		Log:       p.log.of(portalName),
+	})
+	if err != nil {
+		return err
+	}
+	edge.Routes(s.mux)
+	return nil
+}

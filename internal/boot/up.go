@@ -1,0 +1,117 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+
+	"ccms/internal/config"
+	"ccms/internal/identity"
+	"ccms/internal/store/sqlitestore"
+)
+
+// Up runs all four services in this process on the embedded store until ctx
+// ends. It prints the URLs and, once every service is up and has found those
+// it calls, a line that begins with "ready".
+func Up(ctx context.Context, s config.Settings, stdout, stderr io.Writer) (err error) {
+	p, err := newProcess(s, stderr)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.openUp(ctx); err != nil {
+		return err
+	}
+	run, err := p.wireUp(ctx)
+	if err != nil {
+		return err
+	}
+	return p.run(ctx, func() error {
+		if err := p.dir.writeRunning(run); err != nil {
+			return err
+		}
+		return welcome(stdout, run, p.settings.Data)
+	})
+}
+
+// openUp opens what the services of one machine share: keys, made the first
+// time, and the embedded store.
+func (p *process) openUp(ctx context.Context) error {
+	if err := makeKeys(p.dir.file("keys")); err != nil {
+		return err
+	}
+	credential, err := openCredential(p.settings.Internal.CredentialFile)
+	if err != nil {
+		return err
+	}
+	p.prover = identity.NewProver(credential, nil)
+	p.db, err = sqlitestore.Open(ctx, sqlitestore.Config{Path: p.dir.file("ccms.db")})
+	if err != nil {
+		return fmt.Errorf("open store: %w", err)
+	}
+	return nil
+}
+
+// wireUp opens all listeners first, so that every URL is known, and then
+// builds the services.
+func (p *process) wireUp(ctx context.Context) (running, error) {
+	var run running
+	registry, err := p.addEureka(ctx)
+	if err != nil {
+		return run, err
+	}
+	login, err := p.listen(ctx, loginName, p.settings.Login.Addr)
+	if err != nil {
+		return run, err
+	}
+	cards, err := p.listen(ctx, cardName, p.settings.CreditCard.Addr)
+	if err != nil {
+		return run, err
+	}
+	portal, err := p.listen(ctx, portalName, p.settings.Portal.Addr)
+	if err != nil {
+		return run, err
+	}
+	p.registry = []string{registry.server.URL() + "/eureka/"}
+	if p.settings.Given("eureka.urls") {
+		p.registry = p.settings.Eureka.URLs.Reveal()
+	}
+	if p.public == nil {
+		if p.public, err = url.Parse(portal.server.URL()); err != nil {
+			return run, fmt.Errorf("public url: %w", err)
+		}
+	}
+	for _, s := range p.services {
+		s.server.SetPublicURL(p.public)
+	}
+	err = errors.Join(p.wireLogin(ctx, login), p.wireCards(ctx, cards), p.wirePortal(portal))
+	return running{
+		PID:        os.Getpid(),
+		Eureka:     registry.server.URL(),
+		Login:      login.server.URL(),
+		CreditCard: cards.server.URL(),
+		Portal:     portal.server.URL(),
+	}, err
+}
+
+// welcome tells a person where things are.
+func welcome(w io.Writer, run running, data string) error {
+	_, err := fmt.Fprintf(w, `CCMS keeps its data in %s
+
+  portal      %s
+  login       %s
+  creditcard  %s
+  eureka      %s
+
+Try it:
+  curl %s/api/customer/signup -H 'Content-Type: application/json' \
+    -d '{"username":"jane","name":{"first":"Jane","last":"Doe"},"email":"jane@example.com","password":"choose-1-yourself"}'
+The mail that follows is a file in %s/mail.
+
+ready
+`, data, run.Portal, run.Login, run.CreditCard, run.Eureka, run.Portal, data)
+	return err
+}

@@ -1,0 +1,154 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// binary is the path of the program under test, built once by TestMain.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "ccms-e2e")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	binary = filepath.Join(dir, "ccms")
+	build := exec.Command("go", "build", "-o", binary, "ccms/cmd/ccms")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build ccms:", err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// urls is what DIR/run.json holds.
+type urls struct {
+	PID        int    `json:"pid"`
+	Eureka     string `json:"eureka"`
+	Login      string `json:"login"`
+	CreditCard string `json:"creditcard"`
+	Portal     string `json:"portal"`
+}
+
+// process is a running "ccms up".
+type process struct {
+	urls
+	dir    string
+	cmd    *exec.Cmd
+	output *lockedBuffer
+	exited chan struct{}
+	err    error // of Wait, once exited is closed
+}
+
+// readyWithin bounds the start, generously: other tests share the machine. The
+// promise of 1 s is measured by a benchmark instead.
+const readyWithin = 20 * time.Second
+
+// up starts the product on the data folder dir with free ports.
+func up(dir string, args ...string) (*process, error) {
+	all := append([]string{"up", "--data", dir, "--log.level", "debug"}, args...)
+	for _, service := range []string{"eureka", "login", "creditcard", "portal"} {
+		all = append(all, "--"+service+".addr", "127.0.0.1:0")
+	}
+	p := &process{dir: dir, output: new(lockedBuffer), exited: make(chan struct{})}
+	p.cmd = exec.Command(binary, all...)
+	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	_ = os.Remove(filepath.Join(dir, "run.json")) // of a process that was killed
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.exited)
+	}()
+	return p, p.awaitReady()
+}
+
+func (p *process) awaitReady() error {
+	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if b, err := os.ReadFile(filepath.Join(p.dir, "run.json")); err == nil && json.Unmarshal(b, &p.urls) == nil {
+			return nil
+		}
+		select {
+		case <-p.exited:
+			return fmt.Errorf("ccms up ended: %v\n%s", p.err, p.output)
+		case <-ctx.Done():
+			p.kill()
+			return fmt.Errorf("ccms up was not ready within %s\n%s", readyWithin, p.output)
+		case <-tick.C:
+		}
+	}
+}
+
+// stop asks the process to end and returns how it ended.
+func (p *process) stop() error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.exited:
+		return p.err
+	case <-time.After(15 * time.Second):
+		p.kill()
+		return fmt.Errorf("ccms up did not end within 15 s of SIGTERM\n%s", p.output)
+	}
+}
+
+// kill ends the process as kill -9 does.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.exited
+}
+
+// start is up for a test that wants the product to end with it.
+func start(t testing.TB, args ...string) *process {
+	t.Helper()
+	p, err := up(t.TempDir(), args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.stop(); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})
+	return p
+}
+
+// lockedBuffer collects what a process prints.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+var _ io.Writer = (*lockedBuffer)(nil)
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
