@@ -154,14 +154,15 @@ func (c *Counters) begin(ctx context.Context, s state, buckets []Bucket) (*Attem
 	return a, nil
 }
 
-// lockedNow spares a locked key its writes: reading is cheap under attack.
+// lockedNow spares a locked key its writes: reading is cheap under attack. A
+// lock that nobody has written yet is left to reserve, which writes it.
 func (c *Counters) lockedNow(ctx context.Context, buckets []Bucket) error {
 	for _, b := range buckets {
-		v, err := c.read(ctx, b)
+		v, began, err := c.read(ctx, b)
 		if err != nil {
 			return err
 		}
-		if err := v.refuse(b.Rule); err != nil && !errors.Is(err, errBusy) {
+		if err := v.refuse(b.Rule); err != nil && !began && !errors.Is(err, errBusy) {
 			return err
 		}
 	}
@@ -177,7 +178,7 @@ func (c *Counters) Reset(ctx context.Context, buckets ...Bucket) error {
 
 // Peek tells the state of a bucket and changes nothing.
 func (c *Counters) Peek(ctx context.Context, b Bucket) (State, error) {
-	v, err := c.read(ctx, b)
+	v, _, err := c.read(ctx, b)
 	if err != nil {
 		return State{}, err
 	}
@@ -185,13 +186,14 @@ func (c *Counters) Peek(ctx context.Context, b Bucket) (State, error) {
 	return State{Failed: n, Open: len(v.Attempts) - n, Until: v.Locked}, nil
 }
 
-func (c *Counters) read(ctx context.Context, b Bucket) (counter, error) {
+// read returns the counter as of now, and whether a lock began by time alone.
+func (c *Counters) read(ctx context.Context, b Bucket) (v counter, began bool, err error) {
 	r, err := c.docs.Get(ctx, c.id(b))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return counter{}, err
+		return v, false, err
 	}
-	r.Value.tidy(b.Rule, c.clock(), c.hold)
-	return r.Value, nil
+	began = r.Value.tidy(b.Rule, c.clock(), c.hold)
+	return r.Value, began, nil
 }
 
 // each changes every bucket, also when one of them fails, whether or not the
