@@ -1,6 +1,9 @@
 package creditcard_test
 
 import (
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"ccms/internal/store"
@@ -35,4 +38,52 @@ func (w *world) audited(act, result, reason string) []line {
 		}
 	}
 	return found
+}
+
+func TestEveryActOnACardIsOnRecordWithItsOutcome(t *testing.T) {
+	w := newWorld(t)
+	c := w.add("alice", visa)
+	want(t, w.do(addCall("alice", visa)), 409, "CARD_EXISTS")
+	want(t, w.toggle("alice", visa), 200, "")
+	want(t, w.delete("alice", c.id()), 200, "")
+	want(t, w.delete("alice", c.id()), 409, "ALREADY_DELETED")
+	want(t, w.restore("alice", c.Token), 200, "")
+	for _, tt := range []struct {
+		act, result string
+		n           int
+	}{
+		{"card.add", "", 2}, {"card.add", "success", 1}, {"card.add", "refused", 1},
+		{"card.toggle", "", 1}, {"card.toggle", "success", 1},
+		{"card.delete", "", 2}, {"card.delete", "success", 1}, {"card.delete", "refused", 1},
+		{"card.restore", "", 1}, {"card.restore", "success", 1},
+	} {
+		lines := w.audited(tt.act, tt.result, "")
+		if len(lines) != tt.n {
+			t.Errorf("%s %q: %d records, want %d", tt.act, tt.result, len(lines), tt.n)
+		}
+		for _, l := range lines {
+			if l.Actor != "alice" || l.Owner != "alice" || l.Object == "" {
+				t.Errorf("record %+v", l)
+			}
+			if tt.act != "card.add" && l.Object != c.Token {
+				t.Errorf("%s names %s, want the card's token", tt.act, l.Object)
+			}
+		}
+	}
+}
+
+// metric is the value of a counter without labels.
+func (w *world) metric(name string) float64 {
+	w.t.Helper()
+	r := prometheus.NewPedanticRegistry()
+	r.MustRegister(w.service.Collectors()...)
+	families, err := r.Gather()
+	must(w.t, err)
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	w.t.Fatalf("no metric %s", name)
+	return 0
 }

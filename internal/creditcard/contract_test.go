@@ -44,7 +44,9 @@ func TestAddRefusesBadMembersInTheContractsWords(t *testing.T) {
 	expiry := func(month, year string) string {
 		return `{"cardNumber":"` + visa + `","cvv":"123","expiryMonth":` + month + `,"expiryYear":` + year + `}`
 	}
-	vendor := func(v string) string { return `{"cardNumber":"` + visa + `",` + good + `,"wireTransactionVendor":` + v + `}` }
+	vendor := func(v string) string {
+		return `{"cardNumber":"` + visa + `",` + good + `,"wireTransactionVendor":` + v + `}`
+	}
 	tests := []struct{ name, body, code string }{
 		{"a failed check digit", number(`"4111111111111112"`), "INVALID_CARD"},
 		{"the seed's own sample", number(`"1234567812345678"`), "INVALID_CARD"},

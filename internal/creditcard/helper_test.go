@@ -18,14 +18,13 @@ import (
 
 	"ccms/internal/audit"
 	"ccms/internal/creditcard"
-	"ccms/internal/guess"
 	"ccms/internal/httpserver"
 	"ccms/internal/idempotency"
 	"ccms/internal/identity"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
-	"ccms/internal/store"
 	"ccms/internal/store/sqlitestore"
+	"ccms/internal/store/storetest"
 	"ccms/internal/vault"
 	"ccms/internal/vault/keyring"
 )
@@ -62,7 +61,7 @@ type world struct {
 	t       testing.TB
 	clock   clock
 	dir     string
-	db      store.DB // sqlite
+	db      *storetest.Fault // around sqlite
 	root    *keyring.File
 	handler http.Handler
 	service *creditcard.Service
@@ -70,14 +69,10 @@ type world struct {
 	log     *slog.Logger
 }
 
-// options of a world.
-type options struct {
-	retention time.Duration
-	// cards and audit wrap the store that these parts use.
-	cards, audit func(store.DB) store.DB
-}
+// retention is how long deleted cards are kept here.
+const retention = 2 * time.Hour
 
-func newWorld(t testing.TB, opts ...options) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir()}
 	w.log = slog.New(slog.NewTextHandler(&w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -85,40 +80,29 @@ func newWorld(t testing.TB, opts ...options) *world {
 	db, err := sqlitestore.Open(t.Context(), sqlitestore.Config{Path: filepath.Join(w.dir, "test.db"), Now: w.clock.now})
 	must(t, err)
 	t.Cleanup(func() { _ = db.Close() })
-	w.db = db
+	w.db = storetest.NewFault(db)
 	must(t, keyring.CreateFile(filepath.Join(w.dir, "root.key")))
 	w.root, err = keyring.OpenFile(filepath.Join(w.dir, "root.key"))
 	must(t, err)
-	o := options{}
-	if len(opts) > 0 {
-		o = opts[0]
-	}
-	w.service, w.handler = w.process(o)
+	w.service, w.handler = w.process()
 	return w
 }
 
 // process opens the service as a further process on the same store would.
-func (w *world) process(o options) (*creditcard.Service, http.Handler) {
+func (w *world) process() (*creditcard.Service, http.Handler) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	through := func(wrap func(store.DB) store.DB) store.DB {
-		if wrap == nil {
-			return w.db
-		}
-		return wrap(w.db)
-	}
 	ring, err := keyring.Open(ctx, keyring.Config{Root: w.root, DB: w.db, Now: w.clock.now})
 	must(w.t, err)
-	record, err := audit.Open(ctx, audit.Config{DB: through(o.audit), Key: w.secret(ring, "audit"), Now: w.clock.now})
+	record, err := audit.Open(ctx, audit.Config{DB: w.db, Key: w.secret(ring, "audit"), Now: w.clock.now})
 	must(w.t, err)
 	once, err := idempotency.Open(ctx, idempotency.Config{
-		DB: through(o.cards), Key: w.secret(ring, "idempotency"), Sealer: ring, Now: w.clock.now,
+		DB: w.db, Key: w.secret(ring, "idempotency"), Sealer: ring, Now: w.clock.now,
 	})
 	must(w.t, err)
 	s, err := creditcard.Open(ctx, creditcard.Config{
-		DB: through(o.cards), Vault: vault.New(vault.Config{Keys: ring}), Audit: record, Idempotency: once,
-		Authenticate: authenticate, Retention: o.retention, Log: w.log, Now: w.clock.now,
-		Guesses: guess.New(guess.Config{Now: w.clock.now}),
+		DB: w.db, Vault: vault.New(vault.Config{Keys: ring}), Audit: record, Idempotency: once,
+		Authenticate: authenticate, Retention: retention, Log: w.log, Now: w.clock.now,
 	})
 	must(w.t, err)
 	mux := httpserver.NewMux(w.log)

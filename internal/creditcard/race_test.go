@@ -43,7 +43,7 @@ func tally(t *testing.T, answers []answer) map[string]int {
 
 func TestOfManyAddsOfOneNumberExactlyOneWins(t *testing.T) {
 	w := newWorld(t)
-	_, other := w.process(options{})
+	_, other := w.process()
 	handlers := []http.Handler{w.handler, other}
 	for round := range 20 {
 		as := fmt.Sprint("holder-", round/2) // even rounds race for a first card
@@ -140,7 +140,7 @@ func TestRestoreAndAddingAgainNeverMakeTwoLiveCards(t *testing.T) {
 
 func TestAKeyMakesOneCardHoweverOftenItIsSent(t *testing.T) {
 	w := newWorld(t)
-	_, other := w.process(options{})
+	_, other := w.process()
 	handlers := []http.Handler{w.handler, other}
 	numbers := []string{visa, visa2, mastercard, amex}
 	answers := make([]string, 500)
