@@ -18,7 +18,7 @@ const (
 // and with it the length, is known. It never prints, and it is never written
 // to disk in any form (PCI DSS 3.3.1, decision C11): check it, use it, Wipe it.
 // The zero Code is an absent one. Copies share the digits.
-type Code struct{ c *code }
+type Code struct{ c **code }
 
 type code struct {
 	digits []byte
@@ -28,7 +28,8 @@ type code struct {
 
 // NewCode copies a code typed into a form.
 func NewCode(text string) Code {
-	return Code{&code{digits: []byte(text[:min(len(text), maxCode)])}}
+	in := &code{digits: []byte(text[:min(len(text), maxCode)])}
+	return Code{&in}
 }
 
 // UnmarshalJSON takes a JSON string or integer (decision C3). It never fails:
@@ -36,7 +37,7 @@ func NewCode(text string) Code {
 // contract's words.
 func (c *Code) UnmarshalJSON(value []byte) error {
 	in := &code{}
-	c.c = in
+	c.c = &in
 	switch {
 	case bytes.Equal(value, []byte("null")):
 		c.c = nil
@@ -53,11 +54,11 @@ func (c *Code) UnmarshalJSON(value []byte) error {
 // zeros to the brand's length; a code of another length or with anything but
 // ASCII digits is an ErrCode. The caller wipes what it gets.
 func CheckCode(c Code, b Brand) ([]byte, error) {
-	if c.c == nil || c.c.bad || len(c.c.digits) == 0 {
+	if c.c == nil || (*c.c).bad || len((*c.c).digits) == 0 {
 		return nil, ErrCode
 	}
-	digits := bytes.Clone(c.c.digits)
-	if missing := b.CodeLength - len(digits); c.c.number && missing > 0 {
+	digits := bytes.Clone((*c.c).digits)
+	if missing := b.CodeLength - len(digits); (*c.c).number && missing > 0 {
 		digits = append(bytes.Repeat([]byte{'0'}, missing), digits...)
 	}
 	if len(digits) != b.CodeLength || !allDigits(digits) {
@@ -81,8 +82,8 @@ func (c Code) Wipe() {
 	if c.c == nil {
 		return
 	}
-	clear(c.c.digits)
-	c.c.digits = nil
+	clear((*c.c).digits)
+	(*c.c).digits = nil
 }
 
 // String implements fmt.Stringer.

@@ -2,27 +2,28 @@ package card
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
-// uuidShape is text that is left alone by MaskRuns: registration and request
-// ids may hold a long run of digits (decision A2).
+// uuidShape is text that MaskRuns leaves alone: registration and request ids
+// may hold a long run of digits (decision A2).
 var uuidShape = regexp.MustCompile(`(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
 
-// minRun is the length of the shortest card number (ISO/IEC 7812).
-const minRun = 12
-
 // MaskRuns replaces each digit but the last four of every run of 12 or more
-// digits by an asterisk. Within a run, single spaces, hyphens and their
-// percent escapes may stand between digits, and digits may be escaped
-// themselves. Text in the shape of a UUID stays (decisions A2 and G).
+// digits by an asterisk. Within a run, spaces, hyphens and their percent
+// escapes may stand between digits, and digits may be escaped themselves: all
+// that Parse takes for a number, and what a path makes of it. Text in the shape
+// of a UUID stays (decisions A2 and G). Whatever is not a digit of a run is
+// copied as it is.
 func MaskRuns(s string) string {
 	if !mayHoldRun(s) {
 		return s
 	}
 	var b strings.Builder
+	b.Grow(len(s))
 	rest := 0
-	for _, at := range uuidShape.FindAllStringIndex(s, -1) {
+	for _, at := range uuids(s) {
 		maskPart(&b, s[rest:at[0]])
 		b.WriteString(s[at[0]:at[1]])
 		rest = at[1]
@@ -38,18 +39,32 @@ func mayHoldRun(s string) bool {
 			digits++
 		}
 	}
-	return digits >= minRun
+	return digits >= minDigits
+}
+
+// uuids returns where s holds UUIDs, in order.
+func uuids(s string) [][]int {
+	if strings.Count(s, "-") < 4 {
+		return nil // the pattern costs microseconds
+	}
+	return slices.DeleteFunc(uuidShape.FindAllStringIndex(s, -1), func(at []int) bool { return !standsAlone(s, at[0], at[1]) })
+}
+
+// standsAlone reports whether s[from:to] is not part of a longer word, such as
+// a run of digits that happens to end like a UUID.
+func standsAlone(s string, from, to int) bool {
+	return (from == 0 || !isAlnum(s[from-1])) && (to == len(s) || !isAlnum(s[to]))
 }
 
 func maskPart(b *strings.Builder, s string) {
 	for i := 0; i < len(s); {
-		if digitLen(s[i:]) == 0 {
-			b.WriteByte(s[i])
-			i++
-			continue
-		}
 		end, digits := run(s[i:])
-		writeRun(b, s[i:i+end], digits)
+		if digits == 0 {
+			end = otherLen(s[i:])
+			b.WriteString(s[i : i+end])
+		} else {
+			writeRun(b, s[i:i+end], digits)
+		}
 		i += end
 	}
 }
@@ -58,24 +73,23 @@ func maskPart(b *strings.Builder, s string) {
 // digits it has.
 func run(s string) (end, digits int) {
 	for i := 0; i < len(s); {
-		n := digitLen(s[i:])
-		if n == 0 {
-			sep := separatorLen(s[i:])
-			if sep == 0 || digitLen(s[i+sep:]) == 0 {
-				break
-			}
-			i += sep
+		if n := digitLen(s[i:]); n > 0 {
+			i += n
+			end = i
+			digits++
 			continue
 		}
+		n := separatorLen(s[i:])
+		if n == 0 || digits == 0 {
+			break
+		}
 		i += n
-		digits++
-		end = i
 	}
 	return end, digits
 }
 
 func writeRun(b *strings.Builder, s string, digits int) {
-	if digits < minRun {
+	if digits < minDigits {
 		b.WriteString(s)
 		return
 	}
@@ -85,19 +99,23 @@ func writeRun(b *strings.Builder, s string, digits int) {
 		case n == 0:
 			n = separatorLen(s[i:])
 			b.WriteString(s[i : i+n])
-			i += n
-			continue
 		case digits > 4:
 			b.WriteByte('*')
+			digits--
 		default:
 			b.WriteString(s[i : i+n])
 		}
-		digits--
 		i += n
 	}
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
+func isAlnum(c byte) bool { return isDigit(c) || isLetter(c) }
+
+func isHexLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'f' }
 
 // digitLen is the length of the digit s begins with, plain or as %3N, else 0.
 func digitLen(s string) int {
@@ -110,7 +128,8 @@ func digitLen(s string) int {
 	return 0
 }
 
-// separatorLen is the length of the space or hyphen s begins with, else 0.
+// separatorLen is the length of the space or hyphen s begins with, else 0. No
+// brand's numbers begin with 20, so %20 is never a percent sign and digits.
 func separatorLen(s string) int {
 	switch {
 	case len(s) >= 1 && (s[0] == ' ' || s[0] == '-'):
@@ -120,3 +139,18 @@ func separatorLen(s string) int {
 	}
 	return 0
 }
+
+// otherLen is the length of what s begins with when that is no digit. An
+// escape with a letter in it is one, and copied whole; of %41 before a run the
+// percent sign may as well be free text, so its digits count.
+func otherLen(s string) int {
+	if n := separatorLen(s); n > 0 {
+		return n
+	}
+	if len(s) >= 3 && s[0] == '%' && (isHexLetter(s[1]) && isHexDigit(s[2]) || isDigit(s[1]) && isHexLetter(s[2])) {
+		return 3
+	}
+	return 1
+}
+
+func isHexDigit(c byte) bool { return isDigit(c) || isHexLetter(c) }

@@ -12,10 +12,11 @@ import (
 // for a real one.
 var errNotEncoded = errors.New("card: refusing to encode a card number")
 
-// Number is a valid card number. It is a struct around a pointer so that no
-// formatter reaches the digits: under every verb and text encoding it shows as
-// Masked. Copies share the digits; the zero Number has none.
-type Number struct{ n *number }
+// Number is a valid card number. Under every verb and text encoding it shows as
+// Masked; two pointers keep formatters from the digits where they call no
+// methods (see package secret). Copies share the digits; the zero Number has
+// none.
+type Number struct{ n **number }
 
 type number struct {
 	digits []byte
@@ -45,7 +46,7 @@ func (t *Table) Parse(input []byte) (Number, error) {
 			n.brands = append(n.brands, t.brands[r.brand])
 		}
 	}
-	return Number{n}, nil
+	return Number{&n}, nil
 }
 
 // onlyDigits copies the digits of input. Separators may not begin or end it.
@@ -102,7 +103,7 @@ func (n Number) Digits() []byte {
 	if n.n == nil {
 		return nil
 	}
-	return n.n.digits
+	return (*n.n).digits
 }
 
 // Brand is the scheme the number belongs to.
@@ -110,7 +111,7 @@ func (n Number) Brand() Brand {
 	if n.n == nil {
 		return Brand{}
 	}
-	return n.n.brands[0]
+	return (*n.n).brands[0]
 }
 
 // Brands are all schemes that claim the number, Brand first: more than one on
@@ -119,7 +120,7 @@ func (n Number) Brands() []Brand {
 	if n.n == nil {
 		return nil
 	}
-	return slices.Clone(n.n.brands)
+	return slices.Clone((*n.n).brands)
 }
 
 // BIN is the first six digits. Six and the last four are what PCI DSS 3.4.1
@@ -147,8 +148,8 @@ func (n Number) Wipe() {
 	if n.n == nil {
 		return
 	}
-	clear(n.n.digits)
-	n.n.digits = nil
+	clear((*n.n).digits)
+	(*n.n).digits = nil
 }
 
 // String implements fmt.Stringer with Masked.

@@ -169,6 +169,9 @@ func (l *loader) brand(f brandFile) {
 	if f.ID == "" || f.Name == "" {
 		l.fail("brand %d: id and name are needed", index+1)
 	}
+	if slices.ContainsFunc(l.table.brands, func(b Brand) bool { return b.ID == f.ID }) {
+		l.fail("%s: stands in the table twice", f.ID)
+	}
 	if f.Code.Length < 3 || f.Code.Length > 4 {
 		l.fail("%s: code length %d is not 3 or 4", f.ID, f.Code.Length)
 	}
