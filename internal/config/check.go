@@ -80,9 +80,14 @@ func checkPorts(s *Settings, fail failure) {
 	for i, sv := range all {
 		_, port, _ := net.SplitHostPort(sv.addr)
 		taken := slices.IndexFunc(all[:i], func(o service) bool { return o.addr == sv.addr })
-		if port != "0" && taken >= 0 {
-			fail(sv.name+".addr", fmt.Sprintf("%q is also %s.addr", sv.addr, all[taken].name), "give each service a port of its own")
+		if port == "0" || taken < 0 {
+			continue
 		}
+		key, other := sv.name+".addr", all[taken].name+".addr"
+		if !s.Given(key) {
+			key, other = other, key
+		}
+		fail(key, fmt.Sprintf("%q is also %s", sv.addr, other), "give each service a port of its own")
 	}
 }
 

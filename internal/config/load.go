@@ -84,11 +84,13 @@ func (l *loader) apply(t Setting, v value) {
 			fmt.Sprintf("give it as %s, in the settings file, or in a file named by --%s", t.Env(), t.FileKey()))
 		return
 	}
+	l.settings.sources[t.Key] = v.source
+	if v.text == "" {
+		delete(l.settings.sources, t.Key) // only what is empty by default may be
+	}
 	if err := t.set(v.text); err != nil {
 		l.fail(v.key, v.source, err.Error(), "give "+t.want)
-		return
 	}
-	l.settings.sources[t.Key] = v.source
 }
 
 // fromFlags gives what stood on the command line, in a fixed order.

@@ -115,7 +115,7 @@ func placeRows(s *Settings) []Setting {
 			"Address the portal listens on; port 0 picks a free one.").spring("server.port", "portal"),
 		row("eureka.urls", "http://localhost:8761/eureka/", registryURLs, &s.Eureka.URLs,
 			"Registries the services use, separated by commas; ccms up uses its own unless this is given.").secret().spring(defaultZone, "login", "creditcard", "portal", ""),
-		row("eureka.peers", "", registryURLs, &s.Eureka.Peers,
+		row("eureka.peers", "", optional(registryURLs), &s.Eureka.Peers,
 			"Registries this one replicates with, separated by commas.").secret().spring(defaultZone, "eureka"),
 		row("keyring.url", "", keyURL, &s.Keyring.URL,
 			"Root key: file:PATH or the URL of a key service; a key file in the data folder unless given.").secret(),

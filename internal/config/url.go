@@ -167,6 +167,9 @@ var registryURLs = func() kind[URLs] {
 				}
 				all = append(all, u)
 			}
+			if all == nil {
+				return nil, errors.New("names no registry")
+			}
 			return all, nil
 		},
 		show: func(all URLs) any {
