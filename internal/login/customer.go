@@ -24,7 +24,6 @@ const (
 
 	knownFor      = 30 * 24 * time.Hour // decision B5
 	knownNetworks = 20
-	knownRefresh  = 24 * time.Hour // how stale the date of a known network may be
 )
 
 // name of a person, as the contract has it.
@@ -57,8 +56,8 @@ type customer struct {
 	// Roles are those of members and operators (decision B13), none for a
 	// cardholder.
 	Roles []string `bson:"roles,omitempty"`
-	// Generation is raised by whatever ends all sessions: a session and a reset
-	// token of an older one are dead, also those made at the same moment.
+	// Generation is raised with the password: a reset token of an older one is
+	// dead.
 	Generation int64 `bson:"generation"`
 	// LockEpoch is part of the key under which failures are counted; a reset
 	// raises it and so leaves every count and lock behind.
@@ -69,6 +68,7 @@ type customer struct {
 	Pending *pendingEmail `bson:"pending,omitempty"`
 	// Networks are those the account logged in from lately.
 	Networks []knownNetwork `bson:"networks,omitempty"`
+	Sessions []session      `bson:"sessions,omitempty"`
 	// UnverifiedUntil is when an account never verified is erased.
 	UnverifiedUntil *time.Time `bson:"unverifiedUntil,omitempty"`
 	// Erasing is set, and everything above gone, from the decision to erase the
@@ -130,8 +130,8 @@ func (c *customer) ownWords() []string {
 	return []string{c.Username, c.Email, local, c.Name.First, c.Name.Last, c.Name.First + c.Name.Last, c.Name.Last + c.Name.First}
 }
 
-// setPassword makes hash the password and ends all sessions, unused reset
-// tokens and a pending change of address: whoever is locked out by a new
+// setPassword makes hash the password and ends all sessions, the reset tokens
+// still out and a pending change of address: whoever is locked out by a new
 // password must not come back by one of them.
 func (c *customer) setPassword(hash string, now time.Time) {
 	c.Password = hash
@@ -139,7 +139,7 @@ func (c *customer) setPassword(hash string, now time.Time) {
 	c.PasswordHistory = c.PasswordHistory[:min(len(c.PasswordHistory), historyLength)]
 	c.PasswordChangedAt = now
 	c.Generation++
-	c.Pending = nil
+	c.Sessions, c.Pending = nil, nil
 }
 
 // rehash replaces the current password's hash by one of another cost.
@@ -163,20 +163,13 @@ func (c *customer) knows(network string, now time.Time) bool {
 	})
 }
 
-// meet remembers a login from a network and reports whether that is news worth
-// a write.
-func (c *customer) meet(network string, now time.Time) bool {
-	at := slices.IndexFunc(c.Networks, func(k knownNetwork) bool { return k.Network == network })
-	if at >= 0 && now.Sub(c.Networks[at].Seen) < knownRefresh {
-		return false
-	}
-	if at >= 0 {
-		c.Networks = slices.Delete(c.Networks, at, at+1)
-	}
+// meet remembers a login from a network.
+func (c *customer) meet(network string, now time.Time) {
+	c.Networks = slices.DeleteFunc(c.Networks, func(k knownNetwork) bool {
+		return k.Network == network || now.Sub(k.Seen) >= knownFor
+	})
 	c.Networks = slices.Insert(c.Networks, 0, knownNetwork{network, now})
-	c.Networks = slices.DeleteFunc(c.Networks, func(k knownNetwork) bool { return now.Sub(k.Seen) >= knownFor })
 	c.Networks = c.Networks[:min(len(c.Networks), knownNetworks)]
-	return true
 }
 
 // byEmail finds the account with an address; ok is false when there is none.

@@ -36,7 +36,7 @@ import (
 
 // house is a login service with real parts around it, reached over HTTP.
 type house struct {
-	t       *testing.T
+	t       testing.TB
 	s       *Service
 	db      *storetest.Fault
 	url     string
@@ -45,6 +45,7 @@ type house struct {
 	metrics *prometheus.Registry
 	log     *bytes.Buffer
 	clock   atomic.Int64 // ahead of the real one
+	mux     *httpserver.Mux
 	post    postOffice
 	cards   cardShelf
 }
@@ -52,7 +53,7 @@ type house struct {
 const publicURL = "https://cards.example.com"
 
 // open starts a house; adjust may change the settings before.
-func open(t *testing.T, adjust ...func(*Config)) *house {
+func open(t testing.TB, adjust ...func(*Config)) *house {
 	t.Helper()
 	h := &house{t: t, db: storetest.NewFault(storetest.New(t)), metrics: prometheus.NewRegistry(), log: new(bytes.Buffer)}
 	h.post.arrived = sync.NewCond(&h.post.mu)
@@ -102,6 +103,7 @@ func (h *house) ring() *keyring.Ring {
 func (h *house) serve(ctx context.Context, cancel context.CancelFunc, queue *outbox.Queue) {
 	log := slog.New(slog.DiscardHandler)
 	mux := httpserver.NewMux(log)
+	h.mux = mux
 	h.s.Routes(mux)
 	server := must(httpserver.Listen(ctx, httpserver.Config{
 		Name: "login", Addr: "127.0.0.1:0", Handler: mux, Log: log,
@@ -134,7 +136,7 @@ type answer struct {
 func (a answer) text(member string) string { s, _ := a.body[member].(string); return s }
 
 // is checks status and errorCode and sentence of an error, or status alone.
-func (a answer) is(t *testing.T, status int, want ...string) {
+func (a answer) is(t testing.TB, status int, want ...string) {
 	t.Helper()
 	if a.status != status {
 		t.Fatalf("status %d, want %d: %s", a.status, status, a.raw)
@@ -304,7 +306,7 @@ func (o *postOffice) Send(_ context.Context, m mail.Message) error {
 
 // take waits for the oldest letter to an address whose text or subject holds a
 // word, and removes it.
-func (o *postOffice) take(t *testing.T, to, word string) mail.Message {
+func (o *postOffice) take(t testing.TB, to, word string) mail.Message {
 	t.Helper()
 	late := time.AfterFunc(10*time.Second, o.arrived.Broadcast)
 	defer late.Stop()
@@ -326,7 +328,7 @@ func (o *postOffice) take(t *testing.T, to, word string) mail.Message {
 }
 
 // token waits for a letter with a link to a page and returns its token.
-func (o *postOffice) token(t *testing.T, to, page string) string {
+func (o *postOffice) token(t testing.TB, to, page string) string {
 	t.Helper()
 	link := regexp.MustCompile(regexp.QuoteMeta(publicURL+"/"+page+"?token=") + `([A-Za-z0-9_-]+)`)
 	m := o.take(t, to, "/"+page+"?token=")

@@ -141,11 +141,8 @@ type validity struct {
 }
 
 func (s *Service) getValidate(r *http.Request, _ httpserver.None) (validity, error) {
-	p, err := s.cfg.Verifier.Verify(r.Context(), tokenOf(r))
+	p, err := s.authenticate(r.Context(), tokenOf(r))
 	if err != nil {
-		return validity{}, err
-	}
-	if p, err = s.current(r.Context(), p); err != nil {
 		return validity{}, err
 	}
 	return validity{true, p.Username, p.Email, p.Validated, strings.Join(p.Scope, " "), p.Expires.Unix()}, nil
@@ -218,13 +215,16 @@ func (s *Service) deleteSessions(r *http.Request, _ httpserver.None) (httpserver
 }
 
 func (s *Service) getSession(r *http.Request, _ httpserver.None) (sessionView, error) {
-	p := identity.FromContext(r.Context())
-	sess, err := s.sessionOf(r.Context(), p, r.PathValue("id"))
-	return viewOf(sess, p), err
+	return s.sessionOf(r.Context(), identity.FromContext(r.Context()), r.PathValue("id"))
 }
 
 func (s *Service) deleteSession(r *http.Request, _ httpserver.None) (httpserver.Message, error) {
-	return message("The session was ended.", s.endSession(r.Context(), callerOf(r), identity.FromContext(r.Context()), r.PathValue("id")))
+	p := identity.FromContext(r.Context())
+	v, err := s.sessionOf(r.Context(), p, r.PathValue("id"))
+	if err == nil {
+		err = s.endSession(r.Context(), callerOf(r), p.Subject, v.ID)
+	}
+	return message("The session was ended.", err)
 }
 
 // getKeys publishes the public keys. Consumers may keep them for five minutes:

@@ -13,7 +13,8 @@
 //   - http.go: the route table, the package's outer face
 //   - signup.go, signin.go, verify.go, reset.go, account.go, erase.go: one
 //     file for each thing a person does
-//   - customer.go, session.go, onetime.go: the three documents
+//   - customer.go, session.go: the customer's document with its sessions;
+//     onetime.go: what is known of a token in a mail
 //   - guard.go: what stands before every check of a password
 //   - notice.go: the mails
 //
@@ -22,8 +23,8 @@
 // The customer is one document and every change of it one conditional write,
 // so nothing here needs a transaction: a reset sets the password, uses up the
 // token, ends the sessions and lifts the locks in a single Replace, because
-// sessions, tokens and counters name the Generation or LockEpoch of the
-// customer they were made under. The work that follows (mail, erasing cards)
+// sessions stand in the customer, and tokens and counters name the Generation
+// and LockEpoch they were made under. The work that follows (mail, erasing cards)
 // is put into the outbox, which survives a crash.
 package login
 
@@ -107,7 +108,6 @@ type Service struct {
 	cfg        Config
 	customers  *store.Of[customer]
 	tokens     *store.Of[oneTime]
-	sessions   *store.Of[session]
 	pool       *hashpool.Pool
 	perAddress *limit.Rate
 	perNetwork *limit.Rate
@@ -131,9 +131,6 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("login: %w", err)
 	}
 	if s.tokens, err = store.Open[oneTime](ctx, cfg.DB, oneTimeSpec()); err != nil {
-		return nil, fmt.Errorf("login: %w", err)
-	}
-	if s.sessions, err = store.Open[session](ctx, cfg.DB, sessionSpec()); err != nil {
 		return nil, fmt.Errorf("login: %w", err)
 	}
 	none, _ := newToken()

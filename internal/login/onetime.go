@@ -115,36 +115,17 @@ func (s *Service) findToken(ctx context.Context, purpose, text string) (store.Re
 	return t, nil
 }
 
-// dropTokens removes every token of an account.
+// dropTokens removes every token of an account. Tokens never change, so one
+// that cannot be deleted in its revision is gone.
 func (s *Service) dropTokens(ctx context.Context, customer string) error {
-	return deleteAll(ctx, s.tokens, customer)
-}
-
-// deleteAll removes the documents of a collection that belong to a customer.
-func deleteAll[T any](ctx context.Context, docs *store.Of[T], customer string) error {
-	q := store.Query{Where: []store.Cond{{Field: "customer", Op: store.Eq, Value: customer}}, Order: "customer"}
-	for d, err := range docs.Find(ctx, q) {
-		if err != nil {
-			return err
+	q := store.Query{Where: []store.Cond{{Field: "customer", Op: store.Eq, Value: customer}}}
+	for t, err := range s.tokens.Find(ctx, q) {
+		if err == nil {
+			err = s.tokens.Delete(ctx, t.ID, t.Rev)
 		}
-		if err := deleteDoc(ctx, docs, d); err != nil {
+		if err != nil && !errors.Is(err, store.ErrStale) {
 			return err
 		}
 	}
 	return nil
-}
-
-// deleteDoc removes a document in whatever revision it has by now.
-func deleteDoc[T any](ctx context.Context, docs *store.Of[T], d store.Record[T]) error {
-	for {
-		err := docs.Delete(ctx, d.ID, d.Rev)
-		if !errors.Is(err, store.ErrStale) {
-			return err
-		}
-		if d, err = docs.Get(ctx, d.ID); errors.Is(err, store.ErrNotFound) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
 }

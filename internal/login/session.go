@@ -1,9 +1,7 @@
 package login
 
 import (
-	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"net/http"
 	"slices"
@@ -15,75 +13,70 @@ import (
 	"ccms/internal/store"
 )
 
-// session is a login that is not over: its id is the token's sid. It is read
-// for every validation, so that a logout is known to every instance at once
-// (decision B12).
+// session is a login that is not over; its ID is the token's sid. Sessions
+// stand in the customer's document: one read answers whether a token is good
+// and what the account is now, a new password ends them in the same write, and
+// a login that began before it finds the password changed. The store is asked
+// each time, so a logout is known to every instance at once (decision B12).
 type session struct {
-	Customer string `bson:"customer"`
-	// Generation of the customer at login; another one now means it is over.
-	Generation int64     `bson:"generation"`
-	Created    time.Time `bson:"created"`
-	Seen       time.Time `bson:"seen"`
-	Expires    time.Time `bson:"expires"`
-	Network    string    `bson:"network"`
-	Device     string    `bson:"device"`
+	ID      string    `bson:"id"`
+	Created time.Time `bson:"created"`
+	Seen    time.Time `bson:"seen"`
+	Expires time.Time `bson:"expires"`
+	Network string    `bson:"network"`
+	Device  string    `bson:"device"`
 }
 
-func sessionSpec() store.Spec {
-	return store.Spec{Name: "Session", Ordered: []string{"customer"}, Expires: "expires"}
-}
+// maxSessions is how many sessions an account has at most; one more ends the
+// oldest.
+const maxSessions = 100
 
 // customerScope is the scope of a cardholder's token (decision B11).
 const customerScope = identity.ScopeAccount + " " + identity.ScopeCards
 
-// openSession starts a session and returns its token. A reset between the
-// reading of rec and now makes it dead from the start.
-func (s *Service) openSession(ctx context.Context, rec store.Record[customer], from caller) (string, error) {
-	now, sid, c := s.now(), rand.Text(), rec.Value
-	err := s.sessions.Insert(ctx, sid, session{
-		Customer: rec.ID, Generation: c.Generation,
-		Created: now, Seen: now, Expires: now.Add(s.cfg.TokenTTL),
-		Network: from.Network, Device: from.Device,
-	})
-	if err != nil {
-		return "", err
-	}
-	return s.cfg.Issuer.Issue(ctx, identity.Claims{
-		Subject: rec.ID, Session: sid, Username: c.Username, Email: c.Email,
-		Validated: &c.AccountValidated, Scope: customerScope,
-	}, s.cfg.TokenTTL)
+// live reports whether a session goes on.
+func (s *Service) live(v session, now time.Time) bool {
+	return now.Before(v.Expires) && now.Sub(v.Seen) < s.cfg.SessionIdle
+}
+
+// begin adds a session to the account and drops those that are over.
+func (s *Service) begin(c *customer, v session) {
+	c.Sessions = slices.DeleteFunc(c.Sessions, func(old session) bool { return !s.live(old, v.Created) })
+	c.Sessions = append(c.Sessions, v)
+	c.Sessions = c.Sessions[max(0, len(c.Sessions)-maxSessions):]
+}
+
+// session is the place of a session in the account, -1 when it is not there.
+func (c *customer) session(id string) int {
+	return slices.IndexFunc(c.Sessions, func(v session) bool { return v.ID == id })
 }
 
 // Authenticate finds out whose Bearer token came with r (decisions B11, B12):
 // UNAUTHORIZED, TOKEN_EXPIRED or a failure of the store. The principal shows
 // the account as it is now, not as the token has it.
 func (s *Service) Authenticate(r *http.Request) (identity.Principal, error) {
-	p, err := s.cfg.Verifier.Verify(r.Context(), httpserver.Bearer(r))
+	return s.authenticate(r.Context(), httpserver.Bearer(r))
+}
+
+// authenticate checks a token and the session behind it, and counts this as
+// use of the session.
+func (s *Service) authenticate(ctx context.Context, token string) (identity.Principal, error) {
+	p, err := s.cfg.Verifier.Verify(ctx, token)
 	if err != nil {
 		return identity.Principal{}, err
 	}
-	return s.current(r.Context(), p)
-}
-
-// current checks the session behind an authentic token and counts this as use
-// of it.
-func (s *Service) current(ctx context.Context, p identity.Principal) (identity.Principal, error) {
 	if p.Session == "" {
 		return identity.Principal{}, problem.NoToken()
-	}
-	sess, err := s.sessions.Get(ctx, p.Session)
-	if err != nil {
-		return identity.Principal{}, unknownIsNoToken(err)
 	}
 	rec, err := s.customers.Get(ctx, p.Subject)
 	if err != nil {
 		return identity.Principal{}, unknownIsNoToken(err)
 	}
-	now := s.now()
-	if sess.Value.Customer != rec.ID || !s.live(sess.Value, &rec.Value, now) {
+	now, at := s.now(), rec.Value.session(p.Session)
+	if at < 0 || !s.live(rec.Value.Sessions[at], now) {
 		return identity.Principal{}, problem.NoToken()
 	}
-	if err := s.touch(ctx, sess, now); err != nil {
+	if err := s.touch(ctx, rec, at, now); err != nil {
 		return identity.Principal{}, err
 	}
 	p.Username, p.Email, p.Validated = rec.Value.Username, rec.Value.Email, rec.Value.AccountValidated
@@ -97,21 +90,16 @@ func unknownIsNoToken(err error) error {
 	return err
 }
 
-// live reports whether a session of c goes on.
-func (s *Service) live(v session, c *customer, now time.Time) bool {
-	return c.Erasing == nil && v.Generation == c.Generation && now.Before(v.Expires) && now.Sub(v.Seen) < s.cfg.SessionIdle
-}
-
 // touch records the use of a session, at most every tenth of the idle limit:
 // the limit is exact to that.
-func (s *Service) touch(ctx context.Context, sess store.Record[session], now time.Time) error {
-	if now.Sub(sess.Value.Seen) < s.cfg.SessionIdle/10 {
+func (s *Service) touch(ctx context.Context, rec store.Record[customer], at int, now time.Time) error {
+	if now.Sub(rec.Value.Sessions[at].Seen) < s.cfg.SessionIdle/10 {
 		return nil
 	}
-	sess.Value.Seen = now
-	err := s.sessions.Replace(ctx, sess)
+	rec.Value.Sessions[at].Seen = now
+	err := s.customers.Replace(ctx, rec)
 	if errors.Is(err, store.ErrStale) {
-		return nil // used or ended by another request at this moment
+		return nil // somebody else wrote at this moment; the next use records it
 	}
 	return err
 }
@@ -124,34 +112,43 @@ func (s *Service) logOut(ctx context.Context, from caller, token string, all boo
 	if err != nil && !errors.Is(err, problem.ExpiredToken()) {
 		return err
 	}
-	if all && err == nil {
-		_, err := s.current(ctx, p)
-		if err == nil {
-			return s.endAll(ctx, from, p.Subject)
-		}
-		if !errors.Is(err, problem.NoToken()) {
-			return err
-		}
-	}
-	sess, err := s.sessions.Get(ctx, p.Session)
+	rec, err := s.customers.Get(ctx, p.Subject)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return s.recorded(ctx, from, "customer.logout", p.Subject, func() error { return deleteDoc(ctx, s.sessions, sess) })
+	at := rec.Value.session(p.Session)
+	if at < 0 {
+		return nil // logged out before
+	}
+	if all && s.live(rec.Value.Sessions[at], s.now()) {
+		return s.endAll(ctx, from, p.Subject)
+	}
+	return s.endSession(ctx, from, p.Subject, p.Session)
 }
 
-// endAll ends every session of an account by one write; the documents are
-// removed behind it.
+// endSession ends one session of an account.
+func (s *Service) endSession(ctx context.Context, from caller, account, id string) error {
+	return s.endSessions(ctx, from, "customer.logout", account, func(v session) bool { return v.ID == id })
+}
+
+// endAll ends every session of an account.
 func (s *Service) endAll(ctx context.Context, from caller, account string) error {
-	return s.recorded(ctx, from, "customer.logout.all", account, func() error {
-		_, err := s.customers.Update(ctx, account, func(c *customer) error { c.Generation++; return nil })
-		if err != nil {
-			return unknownIsNoToken(err)
+	return s.endSessions(ctx, from, "customer.logout.all", account, func(session) bool { return true })
+}
+
+func (s *Service) endSessions(ctx context.Context, from caller, act, account string, which func(session) bool) error {
+	return s.recorded(ctx, from, act, account, func() error {
+		_, err := s.customers.Update(ctx, account, func(c *customer) error {
+			c.Sessions = slices.DeleteFunc(c.Sessions, which)
+			return nil
+		})
+		if errors.Is(err, store.ErrNotFound) {
+			return nil // erased, and its sessions with it
 		}
-		return deleteAll(ctx, s.sessions, account)
+		return err
 	})
 }
 
@@ -166,50 +163,34 @@ type sessionView struct {
 	Current bool      `json:"current"`
 }
 
-func viewOf(sess store.Record[session], p identity.Principal) sessionView {
-	v := sess.Value
-	return sessionView{
-		ID: sess.ID, Created: v.Created, Seen: v.Seen, Expires: v.Expires,
-		Network: v.Network, Device: v.Device, Current: sess.ID == p.Session,
-	}
-}
-
 // sessionsOf lists the live sessions of p's account, oldest first.
 func (s *Service) sessionsOf(ctx context.Context, p identity.Principal) ([]sessionView, error) {
-	rec, err := s.customers.Get(ctx, p.Subject)
+	rec, err := s.accountOf(ctx, p)
 	if err != nil {
-		return nil, unknownIsNoToken(err)
+		return nil, err
 	}
 	views, now := []sessionView{}, s.now()
-	q := store.Query{Where: []store.Cond{{Field: "customer", Op: store.Eq, Value: p.Subject}}}
-	for sess, err := range s.sessions.Find(ctx, q) {
-		if err != nil {
-			return nil, err
-		}
-		if s.live(sess.Value, &rec.Value, now) {
-			views = append(views, viewOf(sess, p))
+	for _, v := range rec.Value.Sessions {
+		if s.live(v, now) {
+			views = append(views, sessionView{
+				ID: v.ID, Created: v.Created, Seen: v.Seen, Expires: v.Expires,
+				Network: v.Network, Device: v.Device, Current: v.ID == p.Session,
+			})
 		}
 	}
-	slices.SortFunc(views, func(a, b sessionView) int {
-		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
-	})
 	return views, nil
 }
 
-// sessionOf returns one session of p's account; another's is unknown to him.
-func (s *Service) sessionOf(ctx context.Context, p identity.Principal, id string) (store.Record[session], error) {
-	sess, err := s.sessions.Get(ctx, id)
-	if errors.Is(err, store.ErrNotFound) || err == nil && sess.Value.Customer != p.Subject {
-		return sess, problem.NoResource()
-	}
-	return sess, err
-}
-
-// endSession ends one session of p's account.
-func (s *Service) endSession(ctx context.Context, from caller, p identity.Principal, id string) error {
-	sess, err := s.sessionOf(ctx, p, id)
+// sessionOf returns one live session of p's account; another's is unknown to
+// him.
+func (s *Service) sessionOf(ctx context.Context, p identity.Principal, id string) (sessionView, error) {
+	views, err := s.sessionsOf(ctx, p)
 	if err != nil {
-		return err
+		return sessionView{}, err
 	}
-	return s.recorded(ctx, from, "customer.logout", p.Subject, func() error { return deleteDoc(ctx, s.sessions, sess) })
+	at := slices.IndexFunc(views, func(v sessionView) bool { return v.ID == id })
+	if at < 0 {
+		return sessionView{}, problem.NoResource()
+	}
+	return views[at], nil
 }

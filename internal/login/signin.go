@@ -2,9 +2,11 @@ package login
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"time"
 
+	"ccms/internal/identity"
 	"ccms/internal/login/password"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
@@ -57,7 +59,7 @@ func (s *Service) signIn(ctx context.Context, from caller, in credentials, d doo
 	if err := s.mayEnter(&rec.Value, d); err != nil {
 		return customer{}, "", err
 	}
-	token, err := s.enter(ctx, from, rec, c)
+	token, err := s.enter(ctx, rec, c)
 	if err != nil {
 		return customer{}, "", err
 	}
@@ -67,7 +69,7 @@ func (s *Service) signIn(ctx context.Context, from caller, in credentials, d doo
 
 // mayEnter applies what comes after the right password.
 func (s *Service) mayEnter(c *customer, d door) error {
-	if max := s.cfg.PasswordMaxAge; max > 0 && s.now().Sub(c.PasswordChangedAt) >= max {
+	if age := s.cfg.PasswordMaxAge; age > 0 && s.now().Sub(c.PasswordChangedAt) >= age {
 		return expiredPassword()
 	}
 	if !c.AccountValidated && !d.unverified {
@@ -76,43 +78,47 @@ func (s *Service) mayEnter(c *customer, d door) error {
 	return nil
 }
 
-// enter opens the session, as an act on record.
-func (s *Service) enter(ctx context.Context, from caller, rec store.Record[customer], c claim) (token string, err error) {
-	err = s.recorded(ctx, from, c.route, rec.ID, func() error {
-		if err := s.remember(ctx, rec, c); err != nil {
-			return err
+// enter opens a session, as an act on record. The same write notes the network
+// and brings the hash up to the cost in force (decision B6); a busy pool puts
+// the new hash off to the next login. When the password is no longer the one
+// that was checked, the login is refused: a reset that came between must not
+// leave a session behind.
+func (s *Service) enter(ctx context.Context, rec store.Record[customer], c claim) (token string, err error) {
+	checked, better, now := rec.Value.Password, "", s.now()
+	if password.Cost(checked) < s.cfg.BcryptCost {
+		better, _ = s.hash(ctx, c.from, c.password)
+	}
+	v := session{ID: rand.Text(), Created: now, Seen: now, Expires: now.Add(s.cfg.TokenTTL), Network: c.from.Network, Device: c.from.Device}
+	err = s.recorded(ctx, c.from, c.route, rec.ID, func() error {
+		rec, err := s.customers.Update(ctx, rec.ID, func(a *customer) error {
+			if a.Password != checked {
+				return c.wrong
+			}
+			if better != "" {
+				a.rehash(better)
+			}
+			a.meet(v.Network, now)
+			s.begin(a, v)
+			return nil
+		})
+		if errors.Is(err, store.ErrNotFound) {
+			return c.wrong
 		}
-		token, err = s.openSession(ctx, rec, from)
+		if err == nil {
+			token, err = s.issue(ctx, rec, v.ID)
+		}
 		return err
 	})
 	return token, err
 }
 
-// remember notes the network of a login and brings the hash up to the cost in
-// force (decision B6). A busy pool puts the new hash off to the next login.
-func (s *Service) remember(ctx context.Context, rec store.Record[customer], c claim) error {
-	old, better := rec.Value.Password, ""
-	if password.Cost(old) < s.cfg.BcryptCost {
-		better, _ = s.hash(ctx, c.from, c.password)
-	}
-	now := s.now()
-	if !rec.Value.meet(c.from.Network, now) && better == "" {
-		return nil
-	}
-	_, err := s.customers.Update(ctx, rec.ID, func(v *customer) error {
-		if v.Erasing != nil {
-			return c.wrong
-		}
-		v.meet(c.from.Network, now)
-		if better != "" && v.Password == old {
-			v.rehash(better)
-		}
-		return nil
-	})
-	if errors.Is(err, store.ErrNotFound) {
-		return c.wrong
-	}
-	return err
+// issue makes the token of a session.
+func (s *Service) issue(ctx context.Context, rec store.Record[customer], sid string) (string, error) {
+	c := rec.Value
+	return s.cfg.Issuer.Issue(ctx, identity.Claims{
+		Subject: rec.ID, Session: sid, Username: c.Username, Email: c.Email,
+		Validated: &c.AccountValidated, Scope: customerScope,
+	}, s.cfg.TokenTTL)
 }
 
 // endpoint is what section 2.2 tells a person who logged in.
