@@ -60,7 +60,7 @@ func TestFilesAreStrict(t *testing.T) {
 		{"deep nesting", "f.yaml", strings.Repeat("{a: ", 40) + "b" + strings.Repeat("}", 40), "is nested too deeply"},
 		{"broken YAML", "f.yaml", "login:\n  token-ttl: [1h", "is no YAML"},
 		{"a tab for indentation", "f.yaml", "login:\n\ttoken-ttl: 1h", "is no YAML"},
-		{"another ending", "f.toml", "x = 1", "name a .yaml, .yml or .properties file"},
+		{"another ending", "f.toml", "x = 1", "config (FILE:1): is no settings file by its name; name a .yaml, .yml or .properties file"},
 		{"a large file", "f.yaml", strings.Repeat("#\n", 1<<20), "is larger than 1024 KiB"},
 		{"a property without key", "f.properties", "log.level=info\n=x", "config (FILE:2): has no readable key"},
 		{"a cut escape", "f.properties", `log.level=\u00`, "escape that is cut short"},

@@ -10,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"ccms/internal/config/flat"
 )
 
 // value is one setting as a source wrote it.
@@ -167,44 +169,15 @@ func (l *loader) fromFile() []value {
 		l.fail("config", source, err.Error(), "name a readable settings file")
 		return nil
 	}
-	parse, ok := parserOf(name)
-	if !ok {
-		l.fail("config", source, quoted(name, "has another ending").Error(), "name a .yaml, .yml or .properties file")
-		return nil
-	}
-	entries, errs := parse(b)
-	for _, e := range errs {
-		l.fail(cmp.Or(e.key, "config"), at(name, e.line), e.text, e.want)
+	entries, faults := flat.Parse(name, b)
+	for _, f := range faults {
+		l.fail(cmp.Or(f.Key, "config"), at(name, f.Line), f.Wrong, f.Right)
 	}
 	return l.ofSpring(name, entries)
 }
 
-// entry is one line of a settings file.
-type entry struct {
-	key, text string
-	line      int
-}
-
-// fault is what is wrong with a line of a settings file.
-type fault struct {
-	key  string // "" where the line has none
-	line int
-	text string // what is wrong
-	want string // what would be right
-}
-
 // at names a line of a file.
 func at(name string, line int) string { return fmt.Sprintf("%s:%d", name, line) }
-
-func parserOf(name string) (parse func([]byte) ([]entry, []fault), ok bool) {
-	switch {
-	case strings.HasSuffix(name, ".yaml"), strings.HasSuffix(name, ".yml"):
-		return parseYAML, true
-	case strings.HasSuffix(name, ".properties"):
-		return parseProperties, true
-	}
-	return nil, false
-}
 
 const (
 	fileLimit   = 1 << 20  // of a settings file

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ccms/internal/config/flat"
 )
 
 // applications are the names (spring.application.name) under which the
@@ -38,63 +40,63 @@ func relax(key string) string {
 // Spring properties (decision E1) into those of our settings that mean the
 // same. Which service server.port belongs to says the command, else
 // spring.application.name.
-func (l *loader) ofSpring(file string, entries []entry) []value {
+func (l *loader) ofSpring(file string, entries []flat.Entry) []value {
 	service := l.springService(file, entries)
 	var all []value
 	for _, e := range entries {
-		source := at(file, e.line)
-		if _, ours := l.rows[e.key]; ours {
-			all = append(all, value{key: e.key, text: e.text, source: source})
+		source := at(file, e.Line)
+		if _, ours := l.rows[e.Key]; ours {
+			all = append(all, value{key: e.Key, text: e.Text, source: source})
 			continue
 		}
-		if relax(e.key) == relax(springName) || l.springFixed(e, source, service) {
+		if relax(e.Key) == relax(springName) || l.springFixed(e, source, service) {
 			continue
 		}
-		source += " " + e.key
-		rows := springRows(e.key)
+		source += " " + e.Key
+		rows := springRows(e.Key)
 		i := slices.IndexFunc(rows, func(t Setting) bool { return t.springFor == nil || slices.Contains(t.springFor, service) })
 		switch {
 		case i >= 0:
-			all = append(all, value{key: rows[i].Key, text: springText(rows[i], e.text), source: source})
+			all = append(all, value{key: rows[i].Key, text: springText(rows[i], e.Text), source: source})
 		case rows != nil:
-			l.fail(e.key, at(file, e.line), "belongs to one service, and all of them start",
+			l.fail(e.Key, at(file, e.Line), "belongs to one service, and all of them start",
 				"set "+keysOf(rows)+", or name the service with "+springName)
 		default:
-			all = append(all, value{key: e.key, text: e.text, source: at(file, e.line)})
+			all = append(all, value{key: e.Key, text: e.Text, source: at(file, e.Line)})
 		}
 	}
 	return all
 }
 
 // springService is the service that the file is about.
-func (l *loader) springService(file string, entries []entry) string {
-	i := slices.IndexFunc(entries, func(e entry) bool { return relax(e.key) == relax(springName) })
+func (l *loader) springService(file string, entries []flat.Entry) string {
+	i := slices.IndexFunc(entries, func(e flat.Entry) bool { return relax(e.Key) == relax(springName) })
 	if i < 0 {
 		return l.src.Service
 	}
 	e := entries[i]
-	named, ok := applications[strings.ToLower(strings.TrimSpace(e.text))]
+	named, ok := applications[strings.ToLower(strings.TrimSpace(e.Text))]
 	if !ok {
-		l.fail(springName, at(file, e.line), quoted(e.text, "is none of the services").Error(),
+		l.fail(springName, at(file, e.Line), quoted(e.Text, "is none of the services").Error(),
 			"name eureka-server, login-service, creditcard-service or portal")
 	} else if l.src.Service != "" && l.src.Service != named {
-		l.fail(springName, at(file, e.line), quoted(e.text, "is another service than the one being started, "+l.src.Service).Error(),
+		l.fail(springName, at(file, e.Line), quoted(e.Text, "is another service than the one being started, "+l.src.Service).Error(),
 			"start it with the file that belongs to it")
 	}
 	return named
 }
 
 // springFixed checks a property that only states what is so.
-func (l *loader) springFixed(e entry, source, service string) bool {
+func (l *loader) springFixed(e flat.Entry, source, service string) bool {
 	for name, why := range springFixed {
-		if relax(e.key) != relax(name) {
+		if relax(e.Key) != relax(name) {
 			continue
 		}
-		on, err := boolean.parse(strings.TrimSpace(e.text))
+		on, err := boolean.parse(strings.TrimSpace(e.Text))
 		if err != nil {
-			l.fail(e.key, source, err.Error(), "give true or false")
+			l.fail(e.Key, source, err.Error(), "give true or false")
 		} else if !on && service != "eureka" {
-			l.fail(e.key, source, fmt.Sprintf("cannot be false: %s", why), "set it to true or leave it out")
+			l.fail(e.Key, source, fmt.Sprintf("cannot be false: %s", why), "set it to true or leave it out")
 		}
 		return true
 	}

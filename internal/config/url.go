@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -143,10 +144,8 @@ func netURL(want string, schemes ...string) kind[URL] {
 			if u.Hostname() == "" {
 				return URL{}, errors.New("names no host")
 			}
-			for _, s := range schemes {
-				if u.Scheme == s {
-					return NewURL(text), nil
-				}
+			if slices.Contains(schemes, u.Scheme) {
+				return NewURL(text), nil
 			}
 			return URL{}, errors.New("has another scheme")
 		},

@@ -1,4 +1,4 @@
-package config
+package flat
 
 import (
 	"bytes"
@@ -17,18 +17,18 @@ const maxDepth = 16
 // parseYAML flattens one document into entries; a key may be nested, dotted,
 // or both. What YAML itself would silently join or drop (merge keys, a second
 // document, empty values) is an error.
-func parseYAML(b []byte) ([]entry, []fault) {
+func parseYAML(b []byte) ([]Entry, []Fault) {
 	dec := yaml.NewDecoder(bytes.NewReader(b))
 	var doc yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
 		return nil, nil
 	case err != nil:
-		return nil, []fault{yamlFault(err)}
+		return nil, []Fault{yamlFault(err)}
 	}
 	var second yaml.Node
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, []fault{{line: max(1, second.Line), text: "has more than one document", want: "keep one"}}
+		return nil, []Fault{{Line: max(1, second.Line), Wrong: "has more than one document", Right: "keep one"}}
 	}
 	f := flattener{}
 	f.mapping("", doc.Content[0], 0)
@@ -36,12 +36,12 @@ func parseYAML(b []byte) ([]entry, []fault) {
 }
 
 type flattener struct {
-	entries []entry
-	faults  []fault
+	entries []Entry
+	faults  []Fault
 }
 
 func (f *flattener) fail(key string, n *yaml.Node, text, want string) {
-	f.faults = append(f.faults, fault{key, n.Line, text, want})
+	f.faults = append(f.faults, Fault{key, n.Line, text, want})
 }
 
 func (f *flattener) mapping(prefix string, n *yaml.Node, depth int) {
@@ -76,7 +76,7 @@ func (f *flattener) value(key string, line int, v *yaml.Node, depth int) {
 	case v.Tag == "!!null":
 		f.fail(key, v, "has no value", `give one, or "" for none, or leave the line out`)
 	default:
-		f.entries = append(f.entries, entry{key, v.Value, line})
+		f.entries = append(f.entries, Entry{key, v.Value, line})
 	}
 }
 
@@ -91,18 +91,18 @@ func (f *flattener) list(key string, line int, v *yaml.Node) {
 		}
 		parts = append(parts, item.Value)
 	}
-	f.entries = append(f.entries, entry{key, strings.Join(parts, ","), line})
+	f.entries = append(f.entries, Entry{key, strings.Join(parts, ","), line})
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
 // yamlFault finds the line in the text of a YAML error, the only place where
 // the package gives it. The rest is dropped: it may quote the file.
-func yamlFault(err error) fault {
+func yamlFault(err error) Fault {
 	m := yamlLine.FindStringSubmatch(err.Error())
 	line := 1
 	if m != nil && m[1] != "" {
 		line, _ = strconv.Atoi(m[1])
 	}
-	return fault{line: line, text: "is no YAML", want: "check indentation, quotes and colons here and in the line before"}
+	return Fault{Line: line, Wrong: "is no YAML", Right: "check indentation, quotes and colons here and in the line before"}
 }

@@ -1,4 +1,4 @@
-package config
+package flat
 
 import (
 	"errors"
@@ -13,25 +13,25 @@ import (
 // that goes on, and backslash escapes. It is stricter in three places where
 // Java drops something silently: the text is UTF-8, an escape that is cut
 // short is an error, and so is a line without a key.
-func parseProperties(b []byte) ([]entry, []fault) {
+func parseProperties(b []byte) ([]Entry, []Fault) {
 	if !utf8.Valid(b) {
-		return nil, []fault{{line: 1, text: "is not UTF-8", want: "save it as UTF-8"}}
+		return nil, []Fault{{Line: 1, Wrong: "is not UTF-8", Right: "save it as UTF-8"}}
 	}
-	var entries []entry
-	var faults []fault
+	var entries []Entry
+	var faults []Fault
 	for _, l := range logicalLines(string(b)) {
 		rawKey, rawText := splitProperty(l.text)
 		key, err := unescape(rawKey)
 		if err != nil || key == "" {
-			faults = append(faults, fault{line: l.number, text: "has no readable key", want: "write KEY=VALUE"})
+			faults = append(faults, Fault{Line: l.number, Wrong: "has no readable key", Right: "write KEY=VALUE"})
 			continue
 		}
 		text, err := unescape(rawText)
 		if err != nil {
-			faults = append(faults, fault{key, l.number, err.Error(), `write \\ for a backslash and \uXXXX for a character`})
+			faults = append(faults, Fault{key, l.number, err.Error(), `write \\ for a backslash and \uXXXX for a character`})
 			continue
 		}
-		entries = append(entries, entry{key, text, l.number})
+		entries = append(entries, Entry{key, text, l.number})
 	}
 	return entries, faults
 }
