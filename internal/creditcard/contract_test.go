@@ -3,6 +3,7 @@ package creditcard_test
 import (
 	"encoding/base64"
 	"fmt"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
@@ -320,9 +321,37 @@ func TestNumbersInPathsAreMaskedInAnswersAndNeverRedirected(t *testing.T) {
 	}
 }
 
+func TestTheUsernameInTheDocumentFollowsTheAccount(t *testing.T) {
+	w := newWorld(t)
+	steps := []struct {
+		name string
+		do   func(as string)
+	}{
+		{"johndoe", func(as string) { w.add(as, visa) }},
+		{"john", func(as string) { w.add(as, mastercard) }},
+		{"jd", func(as string) { want(t, w.toggle(as, visa), 200, "") }},
+		{"jdoe", func(as string) { want(t, w.delete(as, visa), 200, "") }},
+	}
+	for _, s := range steps {
+		s.do("alice@" + s.name)
+		if doc := w.document("alice"); !strings.Contains(doc, `"username": "`+s.name+`"`) {
+			t.Errorf("after %s: %s", s.name, doc)
+		}
+	}
+}
+
+func TestABodyMustBeJSON(t *testing.T) {
+	w := newWorld(t)
+	r := httptest.NewRequest("POST", "/api/customer/creditcard", strings.NewReader(cardBody(visa)))
+	r.Header.Set("Authorization", "Bearer alice")
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	want(t, answer{rec.Code, rec.Header(), rec.Body.String()}, 415, "UNSUPPORTED_MEDIA_TYPE")
+}
+
 func TestTheDocumentHasTheContractsShape(t *testing.T) {
 	w := newWorld(t)
-	c := w.add("alice", visa)
+	c := w.add("alice@johndoe", visa)
 	cards, err := w.db.Collection(t.Context(), store.Spec{Name: "CreditCard", Ordered: []string{"deletedSince"}, Expires: "expiresAt"})
 	must(t, err)
 	d, err := cards.Get(t.Context(), "alice")
@@ -332,7 +361,7 @@ func TestTheDocumentHasTheContractsShape(t *testing.T) {
 		Cards    []bson.M `bson:"creditcards"`
 	}
 	must(t, bson.Unmarshal(d.Body, &doc))
-	if doc.Username != "name-of-alice" || len(doc.Cards) != 1 {
+	if doc.Username != "johndoe" || len(doc.Cards) != 1 {
 		t.Fatalf("document %v", doc)
 	}
 	got := doc.Cards[0]

@@ -116,11 +116,13 @@ func (w *world) secret(ring *keyring.Ring, purpose string) secret.Bytes {
 	return key
 }
 
-// authenticate takes the token for the account, with a few special ones.
+// authenticate takes the token for the account, "account@username" where the
+// username matters, with a few special ones.
 func authenticate(r *http.Request) (identity.Principal, error) {
 	token := httpserver.Bearer(r)
+	account, name, _ := strings.Cut(token, "@")
 	p := identity.Principal{
-		Subject: token, Username: "name-of-" + token, Validated: true,
+		Subject: account, Username: name, Validated: true,
 		Scope: []string{identity.ScopeAccount, identity.ScopeCards},
 	}
 	switch token {

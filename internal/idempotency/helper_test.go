@@ -14,8 +14,8 @@ import (
 	"ccms/internal/idempotency"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
-	"ccms/internal/store"
 	"ccms/internal/store/sqlitestore"
+	"ccms/internal/store/storetest"
 )
 
 // clock is a time that a test moves.
@@ -40,7 +40,7 @@ func (c *clock) pass(d time.Duration) {
 type world struct {
 	clock  clock
 	path   string
-	db     store.DB
+	db     *storetest.Fault // around sqlite
 	key    secret.Bytes
 	sealer sealer
 }
@@ -53,7 +53,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	w.db, w.key, w.sealer = db, secret.NewString(rand.Text()), newSealer(t)
+	w.db, w.key, w.sealer = storetest.NewFault(db), secret.NewString(rand.Text()), newSealer(t)
 	return w
 }
 

@@ -14,8 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"ccms/internal/idempotency"
 	"ccms/internal/problem"
+	"ccms/internal/store"
+	"ccms/internal/store/storetest"
 )
 
 func TestWithoutAKeyEveryRequestRuns(t *testing.T) {
@@ -242,6 +246,80 @@ func TestParallelTriesOfOneKeyRunOnce(t *testing.T) {
 	}
 	if len(runs) != 100 {
 		t.Errorf("%d keys ran, want 100", len(runs))
+	}
+}
+
+func TestWhenAnAnswerCannotBeKept(t *testing.T) {
+	down := storetest.Rule{Op: storetest.Replace, Err: errors.New("down")}
+	conflict := problem.New(problem.Conflict, "CARD_EXISTS", "Credit card already exists", "d")
+	t.Run("an act that happened is answered, and again from its ids", func(t *testing.T) {
+		w := newWorld(t)
+		k := w.keys(t)
+		byIDs := func(_ context.Context, ids []string) ([]byte, error) { return []byte(ids[0]), nil }
+		w.db.Add(down)
+		body, err := k.Do(t.Context(), request("k", "b", "id-1"), byIDs)
+		wantBody(t, body, err, "id-1")
+		w.db.Clear()
+		w.clock.pass(30 * time.Second)
+		body, err = k.Do(t.Context(), request("k", "b", "id-2"), byIDs)
+		wantBody(t, body, err, "id-1")
+	})
+	t.Run("a refusal is not given, since it might fall out otherwise", func(t *testing.T) {
+		w := newWorld(t)
+		n := 0
+		w.db.Add(down)
+		_, err := w.keys(t).Do(t.Context(), request("k", "b"), failing(&n, conflict))
+		wantCode(t, err, "DATABASE_ERROR")
+	})
+}
+
+func TestWithoutTheStoreNothingRuns(t *testing.T) {
+	w := newWorld(t)
+	k := w.keys(t)
+	w.db.Add(storetest.Rule{Err: errors.New("down")})
+	n := 0
+	_, err := k.Do(t.Context(), request("k", "b"), answering(&n, "x"))
+	wantCode(t, err, "DATABASE_ERROR")
+	if n != 0 {
+		t.Error("the act ran without a claim")
+	}
+}
+
+func TestAnAnswerMovedToAnotherKeyIsNotReplayed(t *testing.T) {
+	w := newWorld(t)
+	k := w.keys(t)
+	n := 0
+	_, _ = k.Do(t.Context(), request("one", "b"), answering(&n, "answer of one"))
+	_, _ = k.Do(t.Context(), request("two", "b"), answering(&n, "answer of two"))
+	c, err := w.db.Collection(t.Context(), store.Spec{Name: "Idempotency", Expires: "expiresAt"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var docs []store.Doc
+	for d, err := range c.Find(t.Context(), store.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs = append(docs, d)
+	}
+	answers := make([]bson.M, len(docs))
+	for i, d := range docs {
+		if err := bson.Unmarshal(d.Body, &answers[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answers[0]["answer"], answers[1]["answer"] = answers[1]["answer"], answers[0]["answer"]
+	for i, d := range docs {
+		if d.Body, err = bson.Marshal(answers[i]); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Replace(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	body, err := k.Do(t.Context(), request("one", "b"), answering(&n, "x"))
+	if err == nil || n != 2 {
+		t.Fatalf("got %q, %v after %d runs", body, err, n)
 	}
 }
 
