@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -92,9 +93,7 @@ func TestNothingAcknowledgedIsLostWhenTheProcessIsKilled(t *testing.T) {
 		}
 		prefix := fmt.Sprint(10+round, "-")
 		present(t, c, store.Query{Where: []store.Cond{{Field: "_id", Op: store.Gt, Value: prefix}}}, acked)
-		for id, rev := range acked {
-			all[id] = rev
-		}
+		maps.Copy(all, acked)
 		if round == kills-1 {
 			present(t, c, store.Query{Order: "n"}, all)
 		}
