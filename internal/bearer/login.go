@@ -86,7 +86,7 @@ func refusal(status int, header http.Header) error {
 	}
 	wait := time.Second
 	if s, err := strconv.Atoi(header.Get("Retry-After")); err == nil && s > 0 {
-		wait = min(time.Duration(s)*time.Second, time.Minute)
+		wait = time.Duration(min(s, 60)) * time.Second
 	}
 	return problem.ServiceUnavailable(wait).Because(cause)
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"errors"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 	"ccms/internal/store"
-	"ccms/internal/store/sqlitestore"
+	"ccms/internal/store/storetest"
 )
 
 const (
@@ -81,12 +80,7 @@ type house struct {
 }
 
 func newHouse(t testing.TB) house {
-	db, err := sqlitestore.Open(t.Context(), sqlitestore.Config{Path: filepath.Join(t.TempDir(), "t.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	return house{t, newClock(), db, newSealer(t)}
+	return house{t, newClock(), storetest.New(t), newSealer(t)}
 }
 
 // open starts one instance.
