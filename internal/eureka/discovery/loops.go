@@ -18,8 +18,8 @@ const (
 	hurryTries = 400                   // about ten seconds of these
 	tellAfter  = 5 * time.Second       // of failures
 	firstPause = 100 * time.Millisecond
-	maxPause   = 10 * time.Second // between tries while the registry is away
-	leaveTime  = 2 * time.Second  // for both requests of leaving
+	maxPause   = 5 * time.Second // between tries while the registry is away
+	leaveTime  = 2 * time.Second // for both requests of leaving
 )
 
 // Run registers, keeps the lease and the list, and when ctx ends leaves the

@@ -142,14 +142,15 @@ func TestAnIncompleteRegistrationIsToldWhatIsMissingInOrder(t *testing.T) {
 		{"Missing dataCenterInfo", `"app":"svc"`},
 		{"Missing dataCenterInfo Name", `"dataCenterInfo":{"@class":"x"}`},
 	}
-	body := `{"instance":{"app":""`
+	var body strings.Builder
+	body.WriteString(`{"instance":{"app":""`)
 	for _, m := range members {
 		if m.member != "" {
-			body += "," + m.member
+			body.WriteString("," + m.member)
 		}
-		got := s.want(http.StatusBadRequest, "POST", "/eureka/apps/svc", body+"}}", "Content-Type", "application/json")
+		got := s.want(http.StatusBadRequest, "POST", "/eureka/apps/svc", body.String()+"}}", "Content-Type", "application/json")
 		if got.body != m.complaint || got.header.Get("Content-Type") != "text/plain" {
-			t.Errorf("%s}}: %q", body, got.body)
+			t.Errorf("%s}}: %q", body.String(), got.body)
 		}
 	}
 	for contentType, want := range map[string]string{

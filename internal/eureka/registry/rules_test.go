@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -281,13 +282,13 @@ func TestMetadataIsAddedAndCountsAsARegistration(t *testing.T) {
 func TestTheDeltaFoldsChangesAndForgetsThemInTime(t *testing.T) {
 	g, at := quiet(t, Config{})
 	actions := func() string {
-		s := ""
+		var s strings.Builder
 		for _, app := range g.delta().Apps {
 			for _, in := range app.Instances {
-				s += app.Name + "/" + in.ID + " " + string(in.Action) + ";"
+				s.WriteString(app.Name + "/" + in.ID + " " + string(in.Action) + ";")
 			}
 		}
-		return s
+		return s.String()
 	}
 	expect := func(want string) {
 		t.Helper()
