@@ -43,8 +43,9 @@ type Spec struct {
 	// Documents without the field, or with null in it, are not compared
 	// (sparse). A dot reaches into an embedded document.
 	Unique []string
-	// Ordered names fields that Query may compare and order by, beside "_id"
-	// and the Unique ones. Their values are strings, int64 or times.
+	// Ordered names fields that Query may compare and order by, beside "_id",
+	// the Unique ones and Expires. The values of keys are strings, int64 or
+	// times, of one kind in all documents; others are refused (see Key).
 	Ordered []string
 	// Expires names a field holding a time. A document whose time has passed
 	// is treated as absent by Get, Find, Insert, Replace and Delete alike, and
@@ -83,7 +84,8 @@ type Cond struct {
 
 // Query selects documents. All conditions must hold. Order is one field of the
 // Spec, "_id" when empty; ties are ordered by "_id" in the same direction.
-// Strings order by their bytes.
+// Strings order by their bytes. Documents without the Order field come first,
+// with Desc last.
 type Query struct {
 	Where []Cond
 	Order string
@@ -98,7 +100,7 @@ type Query struct {
 // Position is a place in the order of a Query, for paging that neither skips
 // nor repeats a document which existed all the while.
 type Position struct {
-	Value any // of the Order field; ignored when the order is "_id"
+	Value any // of the Order field, nil without it; ignored when the order is "_id"
 	ID    string
 }
 
@@ -118,12 +120,14 @@ type Collection interface {
 	Delete(ctx context.Context, id string, rev int64) error
 	// Find yields live documents in order. It ends with the first error. It
 	// does not hold up writers; a document changed meanwhile shows in one of
-	// its states, at most once.
+	// its states, at most once. The caller may read and write within it.
 	Find(ctx context.Context, q Query) iter.Seq2[Doc, error]
 }
 
 // DB is an open store.
 type DB interface {
+	// Collection opens or creates the collection s. While the DB is open, a
+	// collection has one Spec.
 	Collection(ctx context.Context, s Spec) (Collection, error)
 	Ping(ctx context.Context) error
 	// Close waits for what is under way; later calls return ErrClosed.

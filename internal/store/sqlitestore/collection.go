@@ -96,26 +96,31 @@ type change struct {
 // Insert implements store.Collection.
 func (c *collection) Insert(ctx context.Context, d store.Doc) error {
 	return c.write(ctx, d, func(w *writer, ch change) error {
-		return c.unlessTaken(w, ch, func() (int64, error) {
-			return w.change(c.insert, append([]any{ch.ID, []byte(ch.Body)}, ch.keys...)...)
-		})
+		args := slices.Concat([]any{ch.ID, []byte(ch.Body)}, ch.keys)
+		n, err := w.change(c.insert, args...)
+		if err != nil || n > 0 {
+			return err
+		}
+		return c.pastExpired(w, ch, c.insert, args)
 	})
 }
 
 // Replace implements store.Collection.
 func (c *collection) Replace(ctx context.Context, d store.Doc) error {
 	return c.write(ctx, d, func(w *writer, ch change) error {
-		n, err := w.count(c.revision, ch.ID, ch.Rev, ch.now)
+		args := slices.Concat([]any{[]byte(ch.Body)}, ch.keys, []any{ch.ID, ch.Rev, ch.now})
+		n, err := w.change(c.replace, args...)
+		if err != nil || n > 0 {
+			return err
+		}
+		n, err = w.count(c.revision, ch.ID, ch.Rev, ch.now)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
 			return store.ErrStale
 		}
-		args := slices.Concat([]any{[]byte(ch.Body)}, ch.keys, []any{ch.ID, ch.Rev, ch.now})
-		return c.unlessTaken(w, ch, func() (int64, error) {
-			return w.change(c.replace, args...)
-		})
+		return c.pastExpired(w, ch, c.replace, args)
 	})
 }
 
@@ -154,19 +159,20 @@ func (c *collection) write(ctx context.Context, d store.Doc, apply func(*writer,
 	}})
 }
 
-// unlessTaken runs a statement that changes nothing when another document has
-// the id or a unique key. If that one has expired it is removed and the
+// pastExpired is for a statement that changed nothing because another document
+// has the id or a unique key. If that one has expired it is removed and the
 // statement runs again; a live one is ErrExists.
-func (c *collection) unlessTaken(w *writer, ch change, statement func() (int64, error)) error {
-	n, err := statement()
-	if err == nil && n == 0 && c.evict != "" {
-		args := []any{ch.now, ch.ID}
-		for _, f := range c.spec.Unique {
-			args = append(args, ch.keys[slices.Index(c.fields, f)])
-		}
-		if n, err = w.change(c.evict, args...); err == nil && n > 0 {
-			n, err = statement()
-		}
+func (c *collection) pastExpired(w *writer, ch change, statement string, args []any) error {
+	if c.evict == "" {
+		return store.ErrExists
+	}
+	same := []any{ch.now, ch.ID}
+	for _, f := range c.spec.Unique {
+		same = append(same, ch.keys[slices.Index(c.fields, f)])
+	}
+	n, err := w.change(c.evict, same...)
+	if err == nil && n > 0 {
+		n, err = w.change(statement, args...)
 	}
 	if err == nil && n == 0 {
 		return store.ErrExists

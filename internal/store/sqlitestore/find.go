@@ -20,7 +20,8 @@ const (
 )
 
 // Find implements store.Collection. A long result keeps a snapshot and a
-// connection of its own until the iteration ends.
+// connection of its own until the iteration ends; so long the write-ahead log
+// cannot start anew and grows.
 func (c *collection) Find(ctx context.Context, q store.Query) iter.Seq2[store.Doc, error] {
 	return func(yield func(store.Doc, error) bool) {
 		if err := c.find(ctx, q, yield); err != nil {

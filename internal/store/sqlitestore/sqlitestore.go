@@ -117,7 +117,6 @@ func open(ctx context.Context, cfg Config) (*DB, error) {
 		return nil, errors.Join(err, db.writer.close(), lock.Close())
 	}
 	db.readers.SetMaxIdleConns(cfg.Readers)
-	db.readers.SetConnMaxIdleTime(time.Minute)
 	return db, nil
 }
 

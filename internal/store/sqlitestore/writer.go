@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"runtime"
@@ -234,7 +235,7 @@ func (w *writer) judge(err error) error {
 func doubtful(err error) bool {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	if !ok {
-		return errors.Is(err, sql.ErrConnDone)
+		return errors.Is(err, sql.ErrConnDone) || errors.Is(err, driver.ErrBadConn)
 	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_NOMEM,

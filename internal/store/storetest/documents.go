@@ -10,7 +10,7 @@ import (
 	"ccms/internal/store"
 )
 
-var documentCases = []Case{
+var documentCases = []testCase{
 	{"an inserted document is returned with revision one", func(f *fixture) {
 		f.insert(doc("a", "name", "Ada"))
 		f.holds(doc("a", "name", "Ada"))

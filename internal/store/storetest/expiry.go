@@ -13,7 +13,7 @@ func short(id string, fields ...any) store.Doc {
 	return doc(id, append(fields, "gone", noon.Add(time.Hour))...)
 }
 
-var expiryCases = []Case{
+var expiryCases = []testCase{
 	{"a document is there until its time", func(f *fixture) {
 		f.insert(short("a", "n", int64(1)))
 		f.wait(time.Hour - time.Millisecond)

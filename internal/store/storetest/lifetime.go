@@ -3,7 +3,6 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -11,7 +10,7 @@ import (
 	"ccms/internal/store"
 )
 
-var specCases = []Case{
+var specCases = []testCase{
 	{"a Spec with more keys finds documents written before", func(f *fixture) {
 		f.reopen(store.Spec{Name: "Old", Ordered: []string{"n"}})
 		f.insert(doc("a", "n", int64(2), "name", "x", "email", "e1"), doc("b", "n", int64(1), "name", "y"))
@@ -115,7 +114,7 @@ func everything(ctx context.Context, db store.DB, c store.Collection) map[string
 	return errs
 }
 
-var contextCases = []Case{
+var contextCases = []testCase{
 	{"with a cancelled context every method fails with its error and nothing changes", func(f *fixture) {
 		f.insert(doc("a"))
 		ctx, cancel := context.WithCancel(f.Context())
@@ -198,7 +197,7 @@ func cancelledWrites(f *fixture) {
 	})
 }
 
-var lifetimeCases = []Case{
+var lifetimeCases = []testCase{
 	{"what was written is there when the store is opened again", func(f *fixture) {
 		f.insert(doc("a", "email", "x"), doc("b", "n", int64(2)), doc("c"))
 		f.replace(doc("a", "email", "y"))
@@ -259,51 +258,37 @@ var lifetimeCases = []Case{
 	}},
 }
 
+// closeUnderLoad closes while 16 writers insert as fast as they can.
 func closeUnderLoad(f *fixture) {
-	acknowledged := make([][]string, 16)
+	acknowledged, ends := make([][]string, 16), make([]error, 16)
 	var wg sync.WaitGroup
-	enough := make(chan struct{}, len(acknowledged))
+	busy := make(chan struct{}, len(acknowledged))
 	for w := range acknowledged {
 		wg.Go(func() {
-			for i := 0; ; i++ {
+			for i := 0; ends[w] == nil; i++ {
 				id := fmt.Sprintf("%02d-%06d", w, i)
-				if err := f.c.Insert(f.Context(), doc(id)); err != nil {
-					f.is2(err, store.ErrClosed)
-					return
+				if ends[w] = f.c.Insert(f.Context(), doc(id)); ends[w] == nil {
+					acknowledged[w] = append(acknowledged[w], id)
 				}
-				acknowledged[w] = append(acknowledged[w], id)
 				if i == 20 {
-					enough <- struct{}{}
+					busy <- struct{}{}
 				}
 			}
 		})
 	}
 	for range acknowledged {
-		<-enough
+		<-busy
 	}
 	if err := f.db.Close(); err != nil {
 		f.Fatal(err)
 	}
 	wg.Wait()
-	f.db, f.c = nil, nil
+	for _, err := range ends {
+		f.is(err, store.ErrClosed)
+	}
+	f.db = nil
 	f.reopen(wide)
 	want := slices.Concat(acknowledged...)
 	slices.Sort(want)
 	f.finds(store.Query{}, want...)
-}
-
-// is2 is is for goroutines other than the test's.
-func (f *fixture) is2(err, want error) {
-	if fmt.Sprint(err) != fmt.Sprint(want) {
-		f.Errorf("got error %v, want %v", err, want)
-	}
-}
-
-// alike compares what was read with what is wanted; nil and empty are alike,
-// as BSON leaves both out.
-func (f *fixture) alike(got, want sample) {
-	f.Helper()
-	if !reflect.DeepEqual(got, want) {
-		f.Fatalf("got %+v, want %+v", got, want)
-	}
 }

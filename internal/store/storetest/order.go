@@ -22,8 +22,8 @@ var sorted = map[string][]any{
 	"owner.id": {"a", "b", "c"},
 }
 
-func orderCases() []Case {
-	cases := []Case{
+func orderCases() []testCase {
+	cases := []testCase{
 		{"without an order documents come by id, by bytes", func(f *fixture) {
 			f.insert(doc("é"), doc("b"), doc("A"), doc("a\x00"), doc("10"), doc("9"), doc("a"), doc("🂡"), doc("｡"))
 			f.finds(store.Query{}, "10", "9", "A", "a", "a\x00", "b", "é", "｡", "🂡")
@@ -64,7 +64,7 @@ func orderCases() []Case {
 		}},
 	}
 	for field, values := range sorted {
-		cases = append(cases, Case{fmt.Sprintf("%s orders %T values, both ways", field, values[0]), func(f *fixture) {
+		cases = append(cases, testCase{fmt.Sprintf("%s orders %T values, both ways", field, values[0]), func(f *fixture) {
 			want := insertShuffled(f, field, values)
 			f.finds(store.Query{Order: field}, want...)
 			slices.Reverse(want)
@@ -98,8 +98,8 @@ func keyed(id, field string, value any) store.Doc {
 	return doc(id, field, value)
 }
 
-func conditionCases() []Case {
-	cases := []Case{
+func conditionCases() []testCase {
+	cases := []testCase{
 		{"a document without the field matches no comparison", func(f *fixture) {
 			f.insert(doc("a"), doc("b", "n", nil), doc("c", "n", int64(0)))
 			for _, op := range []store.Op{store.Lt, store.Le, store.Gt, store.Ge, store.Eq} {
@@ -163,9 +163,9 @@ func conditionCases() []Case {
 	}
 	for _, op := range []store.Op{store.Eq, store.Lt, store.Le, store.Gt, store.Ge} {
 		for _, field := range []string{"name", "n", "at"} {
-			cases = append(cases, Case{fmt.Sprintf("%s %s compares with every value", field, op), func(f *fixture) { compareAll(f, field, op) }})
+			cases = append(cases, testCase{fmt.Sprintf("%s %s compares with every value", field, op), func(f *fixture) { compareAll(f, field, op) }})
 		}
-		cases = append(cases, Case{fmt.Sprintf("_id %s compares with an id", op), func(f *fixture) {
+		cases = append(cases, testCase{fmt.Sprintf("_id %s compares with an id", op), func(f *fixture) {
 			f.insert(doc("a"), doc("b"), doc("c"))
 			f.finds(where("_id", op, "b"), map[store.Op][]string{
 				store.Eq: {"b"}, store.Lt: {"a"}, store.Le: {"a", "b"}, store.Gt: {"c"}, store.Ge: {"b", "c"},

@@ -10,7 +10,7 @@ import (
 	"ccms/internal/store"
 )
 
-var pagingCases = []Case{
+var pagingCases = []testCase{
 	{"pages by id hold every document once", func(f *fixture) {
 		fill(f, 100)
 		f.pages(store.Query{Limit: 7}, 100)

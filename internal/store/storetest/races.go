@@ -15,7 +15,7 @@ import (
 	"ccms/internal/store"
 )
 
-var raceCases = []Case{
+var raceCases = []testCase{
 	{"of 32 inserts of one id exactly one wins, in 50 rounds", func(f *fixture) {
 		race(f, 50, func(round, worker int) store.Doc {
 			return doc(fmt.Sprint(round), "n", int64(worker))

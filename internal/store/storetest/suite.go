@@ -23,7 +23,7 @@ type Open func(t testing.TB, path string, now func() time.Time) store.DB
 func Run(t *testing.T, open Open) {
 	groups := []struct {
 		name  string
-		cases []Case
+		cases []testCase
 	}{
 		{"documents", documentCases},
 		{"unique keys", uniqueCases},
@@ -42,19 +42,19 @@ func Run(t *testing.T, open Open) {
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
 			for _, c := range g.cases {
-				t.Run(c.Name, func(t *testing.T) {
+				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
-					c.Run(newFixture(t, open))
+					c.run(newFixture(t, open))
 				})
 			}
 		})
 	}
 }
 
-// Case is one meaning that drivers share. Its name is a sentence.
-type Case struct {
-	Name string
-	Run  func(f *fixture)
+// testCase is one meaning that drivers share. Its name is a sentence.
+type testCase struct {
+	name string
+	run  func(f *fixture)
 }
 
 // noon is when the clock of a case starts. It is far from the present, so that

@@ -8,7 +8,7 @@ import (
 	"ccms/internal/store"
 )
 
-var uniqueCases = []Case{
+var uniqueCases = []testCase{
 	{"a second document with the same unique key exists already", func(f *fixture) {
 		f.insert(doc("a", "email", "x@example.org"))
 		f.is(f.c.Insert(f.Context(), doc("b", "email", "x@example.org")), store.ErrExists)
@@ -105,7 +105,7 @@ var uniqueCases = []Case{
 	}},
 }
 
-var revisionCases = []Case{
+var revisionCases = []testCase{
 	{"each Replace counts the revision up by one", func(f *fixture) {
 		f.insert(doc("a", "n", int64(1)))
 		for rev := int64(1); rev < 10; rev++ {

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ type inner struct {
 	Inner *inner `bson:"inner,omitempty"`
 }
 
-func valueCases() []Case {
+func valueCases() []testCase {
 	east := time.FixedZone("east", 5*3600)
 	deep := &inner{Name: "0"}
 	for i := range 60 {
@@ -40,7 +41,7 @@ func valueCases() []Case {
 	for i := range every {
 		every[i] = byte(i)
 	}
-	return []Case{
+	return []testCase{
 		same("text keeps Unicode, NUL and its normal form", sample{Text: "é é \x00 🂡 \u202e \ufeff \u2028 ß"}),
 		same("an empty text stays empty", sample{Text: ""}),
 		same("a text of a megabyte stays whole", sample{Text: strings.Repeat("ä", 1<<19)}),
@@ -66,12 +67,12 @@ func valueCases() []Case {
 	}
 }
 
-func same(name string, v sample) Case { return becomes(name, v, v) }
+func same(name string, v sample) testCase { return becomes(name, v, v) }
 
 // becomes stores v through the typed wrapper and expects want, from Get, Find
 // and after Replace.
-func becomes(name string, v, want sample) Case {
-	return Case{name, func(f *fixture) {
+func becomes(name string, v, want sample) testCase {
+	return testCase{name, func(f *fixture) {
 		of, err := store.Open[sample](f.Context(), f.db, store.Spec{Name: "Sample", Ordered: []string{"at", "n"}})
 		if err != nil {
 			f.Fatal(err)
@@ -94,4 +95,11 @@ func becomes(name string, v, want sample) Case {
 		}
 		f.alike(first.Value, want)
 	}}
+}
+
+func (f *fixture) alike(got, want sample) {
+	f.Helper()
+	if !reflect.DeepEqual(got, want) {
+		f.Fatalf("got %+v, want %+v", got, want)
+	}
 }

@@ -13,8 +13,8 @@ var errDisk = errors.New("disk on fire")
 
 // faultCases show that the wrapper does to any driver what its rules say, and
 // that documents are as the contract promises after each fault.
-func faultCases() []Case {
-	var cases []Case
+func faultCases() []testCase {
+	var cases []testCase
 	for _, w := range []struct {
 		op    Op
 		write func(ctx context.Context, c store.Collection) error
@@ -28,7 +28,7 @@ func faultCases() []Case {
 			func(f *fixture) bool { return len(f.find(where("_id", store.Eq, "a"))) == 0 }},
 	} {
 		for _, after := range []bool{false, true} {
-			cases = append(cases, Case{
+			cases = append(cases, testCase{
 				fmt.Sprintf("a fault of %s, after its effect %t, leaves it whole", w.op, after),
 				func(f *fixture) {
 					f.insert(doc("a", "n", int64(1)))
@@ -48,7 +48,7 @@ func faultCases() []Case {
 	return append(cases, faultReads...)
 }
 
-var faultReads = []Case{
+var faultReads = []testCase{
 	{"a fault of Get gives no document", func(f *fixture) {
 		f.insert(doc("a"))
 		_, c := f.faulty(Rule{Op: Get, After: true, Err: errDisk})
