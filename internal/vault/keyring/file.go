@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -9,7 +10,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"ccms/internal/secret"
@@ -72,7 +72,7 @@ func OpenFile(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open key file: %w", err)
 	}
-	if err := private(info); err != nil {
+	if err := private(info, os.Geteuid()); err != nil {
 		return nil, fmt.Errorf("key file %s: %w", path, err)
 	}
 	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
@@ -87,14 +87,15 @@ func OpenFile(path string) (*File, error) {
 	return &File{key: key}, nil
 }
 
-func private(info os.FileInfo) error {
+// private checks that user alone can reach a file.
+func private(info os.FileInfo, user int) error {
 	if !info.Mode().IsRegular() {
 		return errors.New("is not a regular file")
 	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return fmt.Errorf("mode %04o lets others at it; run chmod 600 on it", info.Mode().Perm())
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != os.Geteuid() {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != user {
 		return errors.New("belongs to another user")
 	}
 	return nil
@@ -104,15 +105,19 @@ func parseFile(content []byte) (secret.Bytes, error) {
 	if len(content) > maxFile {
 		return secret.Bytes{}, errors.New("is too long for a key file")
 	}
-	kind, rest, _ := strings.Cut(string(content), "\n")
-	if kind != fileType {
+	kind, rest, _ := bytes.Cut(content, []byte("\n"))
+	if string(kind) != fileType {
 		return secret.Bytes{}, fmt.Errorf("does not begin with the line %q", fileType)
 	}
-	key, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSuffix(rest, "\n"))
-	if err != nil || len(key) != KeySize {
+	rest = bytes.TrimSuffix(rest, []byte("\n"))
+	encoding := base64.StdEncoding.Strict()
+	key := make([]byte, encoding.DecodedLen(len(rest)))
+	n, err := encoding.Decode(key, rest)
+	if err != nil || n != KeySize || len(rest) != encoding.EncodedLen(KeySize) {
+		clear(key)
 		return secret.Bytes{}, fmt.Errorf("does not hold %d bytes in base64 on its second line", KeySize)
 	}
-	return secret.New(key), nil
+	return secret.New(key[:n]), nil
 }
 
 // Wrap implements Root.

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +26,8 @@ type snapshot struct {
 	keys   map[uint32]*key
 	id     string // of the key; empty when there is none
 	newest uint32
-	active *key // the newest version, if it may seal
+	active *key     // the newest version, if it may seal
+	marked []uint32 // all versions in state active; older ones if a rotation was cut short
 	read   time.Time
 }
 
@@ -86,8 +87,9 @@ func (r *Ring) version(ctx context.Context, name string, version uint32) (*key, 
 }
 
 func checkName(name string) error {
-	if len(name) > maxName || name[len(name)-1] == '/' {
-		return errors.New("keyring: owner or purpose is empty or too long")
+	_, of, _ := strings.Cut(name, "/")
+	if of == "" || len(of) > maxName {
+		return fmt.Errorf("keyring: an owner or purpose has 1 to %d bytes", maxName)
 	}
 	return nil
 }
@@ -167,6 +169,9 @@ func (r *Ring) add(ctx context.Context, s, old *snapshot, rec store.Record[recor
 		}
 		s.keys[version] = k
 	}
+	if v.State == Active {
+		s.marked = append(s.marked, version)
+	}
 	if version > s.newest {
 		s.newest, s.id, s.active = version, v.Key, nil
 		if v.State == Active {
@@ -182,7 +187,7 @@ func (s *snapshot) find(rec record) *key {
 		return nil
 	}
 	k := s.keys[uint32(rec.Version)]
-	if k == nil || k.id != rec.Key || !bytes.Equal(k.wrapped, rec.Wrapped) {
+	if k == nil || k.id != rec.Key || !k.created.Equal(rec.Created) || !bytes.Equal(k.wrapped, rec.Wrapped) {
 		return nil
 	}
 	return k

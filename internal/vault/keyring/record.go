@@ -83,7 +83,7 @@ func (r *Ring) unwrap(ctx context.Context, rec record) (*key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keyring: unwrap under the root: %w", err)
 	}
-	return &key{id: rec.Key, version: uint32(rec.Version), wrapped: rec.Wrapped, secret: content}, nil
+	return &key{id: rec.Key, version: uint32(rec.Version), created: rec.Created, wrapped: rec.Wrapped, secret: content}, nil
 }
 
 // key is a version of a key, unwrapped. Its secret is never wiped while the
@@ -91,6 +91,7 @@ func (r *Ring) unwrap(ctx context.Context, rec record) (*key, error) {
 type key struct {
 	id      string
 	version uint32
-	wrapped []byte // as stored
+	created time.Time // as stored
+	wrapped []byte    // as stored
 	secret  secret.Bytes
 }

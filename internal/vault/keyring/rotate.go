@@ -24,7 +24,7 @@ func (r *Ring) Rotate(ctx context.Context, owner string) (uint32, error) {
 	if err := r.insert(ctx, name, s.id, int64(s.newest)+1); err != nil {
 		return 0, err
 	}
-	for version := range s.keys {
+	for _, version := range s.marked {
 		if err := r.retire(ctx, name, version); err != nil {
 			return 0, err
 		}
