@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"ccms/internal/secret"
@@ -88,6 +89,10 @@ type Queue struct {
 	cfg  Config
 	docs *store.Of[letter]
 	wake chan struct{}
+
+	mu      sync.Mutex
+	busy    map[string]bool // messages in the hands of this process
+	trouble bool            // the store refused a worker's write
 }
 
 // letter is a message as it is stored.
@@ -139,7 +144,7 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
-	return &Queue{cfg: cfg, docs: docs, wake: make(chan struct{}, 1)}, nil
+	return &Queue{cfg: cfg, docs: docs, wake: make(chan struct{}, 1), busy: map[string]bool{}}, nil
 }
 
 // Put makes m durable before it returns; a message of the same ID that is

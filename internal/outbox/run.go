@@ -7,13 +7,14 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
 	"ccms/internal/store"
 )
 
-// pageSize is how many due messages are read at once.
+// pageSize is how many due messages are read at once, at least.
 const pageSize = 64
 
 // Run handles messages until ctx ends, then lets handlers return and gives
@@ -52,7 +53,8 @@ func (q *Queue) rest(ctx context.Context, wait time.Duration) {
 }
 
 // dispatch gives the due messages to the workers and returns how long until
-// the next may be due.
+// the next may be due. While the store takes no writes it pauses, so that what
+// stays due is not tried in a circle.
 func (q *Queue) dispatch(ctx context.Context, work chan<- store.Record[letter]) (time.Duration, error) {
 	for {
 		due, wait, err := q.due(ctx)
@@ -66,40 +68,79 @@ func (q *Queue) dispatch(ctx context.Context, work chan<- store.Record[letter]) 
 				return 0, nil
 			}
 		}
+		if q.troubled() {
+			return q.cfg.Poll, nil
+		}
 	}
 }
 
-// due reads a page of due messages, oldest first; without any it tells how
-// long to wait.
+// due reads a page of due messages, oldest first, that this process does not
+// have in hand yet; without any it tells how long to wait.
 func (q *Queue) due(ctx context.Context) (due []store.Record[letter], wait time.Duration, err error) {
-	now := q.now()
+	now, wait := q.now(), q.cfg.Poll
 	ask := store.Query{
 		Where: []store.Cond{{Field: "state", Op: store.Eq, Value: queued}},
-		Order: "due", Limit: pageSize,
+		Order: "due", Limit: max(pageSize, 2*q.cfg.Workers),
 	}
 	for r, err := range q.docs.Find(ctx, ask) {
 		if err != nil {
-			return nil, q.cfg.Poll, err
+			return nil, wait, err
 		}
 		if r.Value.Due.After(now) {
-			return due, min(q.cfg.Poll, r.Value.Due.Sub(now)), nil
+			wait = min(wait, r.Value.Due.Sub(now))
+			break
 		}
 		due = append(due, r)
 	}
-	return due, q.cfg.Poll, nil
+	return slices.DeleteFunc(due, func(r store.Record[letter]) bool { return !q.claim(r.ID) }), wait, nil
+}
+
+// claim notes that this process has the message in hand, unless it has already.
+func (q *Queue) claim(id string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.busy[id] {
+		return false
+	}
+	q.busy[id] = true
+	return true
+}
+
+// release ends a claim; err is the store's refusal of a write.
+func (q *Queue) release(id string, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.busy, id)
+	q.trouble = q.trouble || err != nil
+}
+
+// troubled reports, once, that a write was refused.
+func (q *Queue) troubled() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	t := q.trouble
+	q.trouble = false
+	return t
 }
 
 // handle takes one message, delivers it, and settles it.
 func (q *Queue) handle(ctx context.Context, r store.Record[letter]) {
 	log := q.cfg.Log.With("message", r.ID, "kind", r.Value.Kind, "try", r.Value.Tries+1)
+	id := r.ID
 	r, err := q.take(ctx, r)
-	if errors.Is(err, store.ErrStale) {
-		return // somebody else has it
-	}
+	var failure error
 	if err == nil {
-		err = q.settle(context.WithoutCancel(ctx), r, q.deliver(ctx, r), log, ctx.Err() != nil)
+		failure = q.deliver(ctx, r)
+		err = q.settle(ctx, r, failure, log)
 	}
-	if err != nil && !errors.Is(err, store.ErrStale) && ctx.Err() == nil {
+	if errors.Is(err, store.ErrStale) {
+		err = nil // somebody else has it, or its owner is gone
+	}
+	q.release(id, err)
+	if err == nil && failure != nil {
+		q.rouse() // the next due time may have come nearer
+	}
+	if err != nil && ctx.Err() == nil {
 		// The lease runs out and the message is tried again.
 		log.Warn("outbox cannot be written", "error", err)
 	}
@@ -138,7 +179,9 @@ func (q *Queue) deliver(ctx context.Context, r store.Record[letter]) (err error)
 
 // settle erases what was delivered, and puts off or buries what was not. What
 // failed only because Run was told to stop is given back unharmed.
-func (q *Queue) settle(ctx context.Context, r store.Record[letter], failure error, log *slog.Logger, stopping bool) error {
+func (q *Queue) settle(ctx context.Context, r store.Record[letter], failure error, log *slog.Logger) error {
+	stopped := ctx.Err() != nil && errors.Is(failure, ctx.Err())
+	ctx = context.WithoutCancel(ctx)
 	if failure == nil {
 		return q.docs.Delete(ctx, r.ID, r.Rev)
 	}
@@ -146,7 +189,7 @@ func (q *Queue) settle(ctx context.Context, r store.Record[letter], failure erro
 	rule := q.retry(r.Value.Kind)
 	_, final := errors.AsType[permanent](failure)
 	switch {
-	case stopping && !final:
+	case stopped && !final:
 		r.Value.Due = now
 		r.Value.Tries--
 	case final, now.Sub(r.Value.Created) >= rule.MaxAge:

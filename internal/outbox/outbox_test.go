@@ -1,0 +1,579 @@
+package outbox
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ccms/internal/secret"
+	"ccms/internal/store"
+	"ccms/internal/store/sqlitestore"
+	"ccms/internal/store/storetest"
+)
+
+// box seals with a key of its own.
+type box struct{ cipher.AEAD }
+
+func newBox(t testing.TB) box {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gcm, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return box{gcm}
+}
+
+func (b box) Seal(_ context.Context, purpose, id string, plaintext []byte) ([]byte, error) {
+	return b.AEAD.Seal(nil, nil, plaintext, []byte(purpose+"\n"+id)), nil
+}
+
+func (b box) Open(_ context.Context, purpose, id string, sealed []byte) (secret.Bytes, error) {
+	plain, err := b.AEAD.Open(nil, nil, sealed, []byte(purpose+"\n"+id))
+	return secret.New(plain), err
+}
+
+// clock is a time that moves only when told. It begins now, since the store
+// lets dead letters expire by its own clock.
+type clock struct{ ahead atomic.Int64 }
+
+var start = time.Now()
+
+func (c *clock) now() time.Time          { return start.Add(time.Duration(c.ahead.Load())) }
+func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
+
+// fixture is a queue whose only handler, for kind "k", hands each message to
+// the test and returns what the test answers.
+type fixture struct {
+	*testing.T
+	*Queue
+	cfg   Config
+	clock *clock
+	log   *bytes.Buffer
+	calls chan call
+}
+
+type call struct {
+	Message
+	answer chan error
+}
+
+func setUp(t *testing.T, change func(*Config)) *fixture {
+	f := &fixture{T: t, clock: new(clock), log: new(bytes.Buffer), calls: make(chan call)}
+	f.cfg = Config{
+		DB: storetest.New(t), Sealer: newBox(t), Poll: 2 * time.Millisecond, Now: f.clock.now,
+		Log: slog.New(slog.NewTextHandler(f.log, nil)),
+	}
+	f.cfg.Handlers = map[string]Handler{"k": func(ctx context.Context, m Message) error {
+		m.Payload = bytes.Clone(m.Payload)
+		c := call{m, make(chan error)}
+		select {
+		case f.calls <- c:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		select {
+		case err := <-c.answer:
+			return err
+		case <-t.Context().Done(): // the test has failed
+			return t.Context().Err()
+		}
+	}}
+	if change != nil {
+		change(&f.cfg)
+	}
+	f.Queue = connect(t, f.cfg)
+	return f
+}
+
+func connect(t testing.TB, cfg Config) *Queue {
+	t.Helper()
+	q, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+// run runs q until stop is called, at the latest when the test ends.
+func run(t testing.TB, q *Queue) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error)
+	go func() { done <- q.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+func put(t testing.TB, q *Queue, m Message) {
+	t.Helper()
+	if err := q.Put(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func message(id string) Message {
+	return Message{ID: id, Kind: "k", Owner: "o", Payload: []byte("says " + id)}
+}
+
+// letter returns what is stored, ok false when it is gone.
+func (f *fixture) letter(id string) (letter, bool) {
+	f.Helper()
+	r, err := f.docs.Get(f.Context(), id)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		f.Fatal(err)
+	}
+	return r.Value, err == nil
+}
+
+// until waits for what another goroutine is about to do.
+func (f *fixture) until(what string, ok func() bool) {
+	f.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	late := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-late:
+			f.Fatalf("never: %s", what)
+		}
+	}
+}
+
+func (f *fixture) gone(id string) {
+	f.Helper()
+	f.until(id+" is erased", func() bool { _, there := f.letter(id); return !there })
+}
+
+func (f *fixture) putOff(id string, tries int) letter {
+	f.Helper()
+	var l letter
+	f.until(fmt.Sprint(id, " is put off after try ", tries), func() bool {
+		if f.has(id) { // asked first: what is read then is settled
+			return false
+		}
+		l, _ = f.letter(id)
+		return l.Tries == tries && l.State == queued
+	})
+	return l
+}
+
+// has reports whether a worker has the message in hand.
+func (f *fixture) has(id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.busy[id]
+}
+
+var errDown = errors.New("receiver is down")
+
+func TestAMessageIsHandledOnceAndErased(t *testing.T) {
+	f := setUp(t, nil)
+	run(t, f.Queue)
+	put(t, f.Queue, message("m1"))
+	c := <-f.calls
+	if c.ID != "m1" || c.Kind != "k" || c.Owner != "o" || string(c.Payload) != "says m1" {
+		t.Errorf("got %+v", c.Message)
+	}
+	put(t, f.Queue, message("m1")) // still there, so the same message
+	c.answer <- nil
+	f.gone("m1")
+	f.clock.advance(time.Hour)
+	put(t, f.Queue, message("m2"))
+	if c := <-f.calls; c.ID != "m2" {
+		t.Errorf("handled %s again", c.ID)
+	} else {
+		c.answer <- nil
+	}
+}
+
+func TestPutWakesTheQueueAtOnce(t *testing.T) {
+	f := setUp(t, func(c *Config) { c.Poll = time.Hour })
+	run(t, f.Queue)
+	for i := range 50 {
+		put(t, f.Queue, message(fmt.Sprint(i)))
+		c := <-f.calls
+		c.answer <- nil
+		f.gone(c.ID)
+	}
+}
+
+func TestMessagesOfAnotherProcessAreFound(t *testing.T) {
+	f := setUp(t, nil)
+	run(t, f.Queue)
+	cfg := f.cfg
+	cfg.Handlers = nil
+	put(t, connect(t, cfg), message("m"))
+	c := <-f.calls
+	c.answer <- nil
+	f.gone("m")
+}
+
+func TestAFailedMessageComesBackLaterAndLater(t *testing.T) {
+	f := setUp(t, nil)
+	run(t, f.Queue)
+	put(t, f.Queue, message("m"))
+	for i, wait := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 45 * time.Second, 45 * time.Second} {
+		c := <-f.calls
+		c.answer <- errDown
+		due := f.putOff("m", i+1).Due.Sub(f.clock.now())
+		if due < wait-time.Millisecond || due > wait+wait/5 {
+			t.Errorf("after failure %d it is due in %s, want %s and up to a fifth", i+1, due, wait)
+		}
+		f.clock.advance(due - time.Millisecond)
+		select {
+		case <-f.calls:
+			t.Fatal("too early")
+		case <-time.After(8 * time.Millisecond): // some polls
+		}
+		f.clock.advance(2 * time.Millisecond)
+	}
+	c := <-f.calls
+	c.answer <- nil
+	f.gone("m")
+}
+
+func TestAMessageDies(t *testing.T) {
+	policy := func(c *Config) {
+		c.Retry = Retry{Delays: []time.Duration{time.Minute}, MaxAge: time.Hour}
+		c.Retries = map[string]Retry{"k": {Delays: []time.Duration{time.Minute}, MaxAge: 2 * time.Hour}}
+	}
+	forever := func(c *Config) { c.Retry = Retry{MaxAge: Forever} }
+	tests := []struct {
+		name   string
+		change func(*Config)
+		age    time.Duration
+		err    error
+		dies   bool
+	}{
+		{"at once when the failure is permanent", nil, 0, Permanent(errDown), true},
+		{"at once when a permanent failure is wrapped", nil, 0, fmt.Errorf("send: %w", Permanent(errDown)), true},
+		{"not before its age", nil, 24*time.Hour - time.Minute, errDown, false},
+		{"of age", nil, 24 * time.Hour, errDown, true},
+		{"not before the age of its kind", policy, 90 * time.Minute, errDown, false},
+		{"of the age of its kind", policy, 2 * time.Hour, errDown, true},
+		{"never where it lives forever", forever, 1e5 * time.Hour, errDown, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := setUp(t, tt.change)
+			put(t, f.Queue, message("m"))
+			f.clock.advance(tt.age)
+			stop := run(t, f.Queue)
+			c := <-f.calls
+			c.answer <- tt.err
+			stop()
+			l, there := f.letter("m")
+			if !there || (l.State == dead) != tt.dies {
+				t.Fatalf("letter %+v, %v", l, there)
+			}
+			if tt.dies != (l.Expires != nil) || tt.dies && l.Expires.Sub(f.clock.now()).Round(time.Hour) != 30*24*time.Hour {
+				t.Errorf("expires %v", l.Expires)
+			}
+			s, err := f.Stats(t.Context())
+			if err != nil || tt.dies != (s.Dead == 1) || tt.dies == (s.Queued == 1) {
+				t.Errorf("stats %+v, %v", s, err)
+			}
+		})
+	}
+}
+
+func TestAfterACrashAnotherTakesOver(t *testing.T) {
+	f := setUp(t, nil)
+	put(t, f.Queue, message("m"))
+	r, err := f.docs.Get(t.Context(), "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost, err := f.take(t.Context(), r) // and no word of it any more
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.take(t.Context(), r); !errors.Is(err, store.ErrStale) {
+		t.Errorf("a second worker took it too: %v", err)
+	}
+	run(t, connect(t, f.cfg))
+	f.clock.advance(59 * time.Second)
+	select {
+	case <-f.calls:
+		t.Fatal("handled while it was leased")
+	case <-time.After(10 * time.Millisecond):
+	}
+	f.clock.advance(time.Second)
+	c := <-f.calls
+	// The first worker was only slow. Its word comes too late to harm.
+	for _, outcome := range []error{nil, errDown, Permanent(errDown)} {
+		if err := f.settle(t.Context(), lost, outcome, f.cfg.Log); !errors.Is(err, store.ErrStale) {
+			t.Errorf("the late worker settled: %v", err)
+		}
+	}
+	c.answer <- nil
+	f.gone("m")
+}
+
+func TestManyWorkersHandleEachMessageOnce(t *testing.T) {
+	const messages = 400
+	var mu sync.Mutex
+	count := map[string]int{}
+	f := setUp(t, func(c *Config) {
+		c.Workers, c.Poll = 32, 50*time.Millisecond
+		c.Handlers = map[string]Handler{"k": func(_ context.Context, m Message) error {
+			mu.Lock()
+			defer mu.Unlock()
+			count[m.ID]++
+			if string(m.Payload) != "says "+m.ID {
+				return Permanent(errors.New("payload of another message"))
+			}
+			return nil
+		}}
+	})
+	other := connect(t, f.cfg)
+	stops := []func(){run(t, f.Queue), run(t, other)}
+	var group sync.WaitGroup
+	for w := range 8 {
+		group.Go(func() {
+			for i := range messages / 8 {
+				put(t, []*Queue{f.Queue, other}[i%2], message(fmt.Sprint(w, "/", i)))
+			}
+		})
+	}
+	group.Wait()
+	f.until("the queue is empty", func() bool {
+		s, err := f.Stats(t.Context())
+		return err == nil && s == Stats{}
+	})
+	for _, stop := range stops {
+		stop()
+	}
+	if len(count) != messages {
+		t.Errorf("%d messages handled", len(count))
+	}
+	for id, n := range count {
+		if n != 1 {
+			t.Errorf("message %s was handled %d times", id, n)
+		}
+	}
+}
+
+func TestAPanicIsAFailure(t *testing.T) {
+	f := setUp(t, func(c *Config) {
+		handle := c.Handlers["k"]
+		c.Handlers["k"] = func(ctx context.Context, m Message) error {
+			if err := handle(ctx, m); err != nil {
+				panic("whisper " + string(m.Payload))
+			}
+			return nil
+		}
+	})
+	stop := run(t, f.Queue)
+	put(t, f.Queue, message("m"))
+	(<-f.calls).answer <- errDown
+	f.putOff("m", 1)
+	f.clock.advance(time.Minute)
+	(<-f.calls).answer <- nil
+	f.gone("m")
+	stop()
+	if s := f.log.String(); strings.Contains(s, "whisper") || !strings.Contains(s, "panicked with a string") || !strings.Contains(s, "message=m kind=k try=1") {
+		t.Errorf("log: %s", s)
+	}
+}
+
+func TestAHandlerHasLessTimeThanItsLease(t *testing.T) {
+	ends := make(chan time.Duration, 1)
+	f := setUp(t, func(c *Config) {
+		c.Handlers["k"] = func(ctx context.Context, _ Message) error {
+			end, _ := ctx.Deadline()
+			ends <- time.Until(end)
+			return nil
+		}
+	})
+	run(t, f.Queue)
+	put(t, f.Queue, message("m"))
+	if d := <-ends; d <= 40*time.Second || d > 45*time.Second {
+		t.Errorf("it has %s of a minute", d)
+	}
+}
+
+func TestWhatAStopInterruptsIsGivenBack(t *testing.T) {
+	f := setUp(t, nil)
+	stop := run(t, f.Queue)
+	put(t, f.Queue, message("m"))
+	f.until("it is taken", func() bool { l, _ := f.letter("m"); return l.Tries == 1 })
+	stop() // the handler returns ctx.Err
+	if l, there := f.letter("m"); !there || l.Tries != 0 || l.State != queued || l.Due.After(f.clock.now()) {
+		t.Errorf("letter %+v, %v", l, there)
+	}
+	run(t, connect(t, f.cfg))
+	(<-f.calls).answer <- nil
+	f.gone("m")
+}
+
+func TestAStopLetsAHandlerFinish(t *testing.T) {
+	f := setUp(t, nil)
+	stop := run(t, f.Queue)
+	put(t, f.Queue, message("m"))
+	c := <-f.calls
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	c.answer <- nil
+	<-stopped
+	if _, there := f.letter("m"); there {
+		t.Error("what was delivered is still queued")
+	}
+}
+
+func TestDropOwner(t *testing.T) {
+	f := setUp(t, nil)
+	for i := range 10 {
+		m := message(fmt.Sprint(i))
+		m.Owner = fmt.Sprint("o", i%2)
+		put(t, f.Queue, m)
+	}
+	r, err := f.docs.Get(t.Context(), "0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err = f.take(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.settle(t.Context(), r, Permanent(errDown), f.cfg.Log); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.DropOwner(t.Context(), "o0"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		if _, there := f.letter(fmt.Sprint(i)); there != (i%2 == 1) {
+			t.Errorf("message %d is there: %v", i, there)
+		}
+	}
+}
+
+func TestDropOwnerWhileHisMessagesAreHandled(t *testing.T) {
+	f := setUp(t, func(c *Config) {
+		c.Handlers["k"] = func(context.Context, Message) error { return errDown }
+		c.Retry = Retry{Delays: []time.Duration{time.Nanosecond}}
+	})
+	run(t, f.Queue)
+	for i := range 50 {
+		put(t, f.Queue, message(fmt.Sprint(i)))
+	}
+	if err := f.DropOwner(t.Context(), "o"); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := f.Stats(t.Context()); err != nil || s != (Stats{}) {
+		t.Errorf("stats %+v, %v", s, err)
+	}
+}
+
+func TestStats(t *testing.T) {
+	f := setUp(t, nil)
+	if s, err := f.Stats(t.Context()); err != nil || s != (Stats{}) {
+		t.Errorf("empty: %+v, %v", s, err)
+	}
+	for i := range 3 {
+		put(t, f.Queue, message(fmt.Sprint(i)))
+		f.clock.advance(time.Minute)
+	}
+	if s, err := f.Stats(t.Context()); err != nil || s.Queued != 3 || s.Dead != 0 || s.Oldest.Round(time.Second) != 3*time.Minute {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+func TestNothingIsStoredInClear(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	db, err := sqlitestore.Open(t.Context(), sqlitestore.Config{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := connect(t, Config{DB: db, Sealer: newBox(t)})
+	put(t, q, Message{ID: "m", Kind: "k", Payload: []byte("canary-in-the-payload")})
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, _ := filepath.Glob(path + "*")
+	for _, name := range files {
+		if content, err := os.ReadFile(name); err != nil || bytes.Contains(content, []byte("canary")) {
+			t.Errorf("%s holds the payload, %v", filepath.Base(name), err)
+		}
+	}
+}
+
+func TestAPayloadMovedToAnotherMessageIsNotDelivered(t *testing.T) {
+	f := setUp(t, func(c *Config) { c.Handlers["other"] = c.Handlers["k"] })
+	put(t, f.Queue, message("m"))
+	r, err := f.docs.Get(t.Context(), "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := map[string]func(*letter){
+		"id": func(*letter) {}, "kind": func(l *letter) { l.Kind = "other" }, "owner": func(l *letter) { l.Owner = "x" },
+	}
+	for id, change := range moved {
+		l := r.Value
+		change(&l)
+		if err := f.docs.Insert(t.Context(), id, l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, f.Queue)
+	if c := <-f.calls; c.ID != "m" {
+		t.Errorf("delivered %s", c.ID)
+	} else {
+		c.answer <- nil
+	}
+	for id := range moved {
+		f.putOff(id, 1)
+	}
+}
+
+func TestAMessageWithoutHandlerWaitsForOne(t *testing.T) {
+	f := setUp(t, nil)
+	stop := run(t, f.Queue)
+	m := message("m")
+	m.Kind = "later"
+	put(t, f.Queue, m)
+	f.putOff("m", 1)
+	stop()
+	f.cfg.Handlers["later"] = f.cfg.Handlers["k"]
+	f.clock.advance(time.Minute)
+	run(t, connect(t, f.cfg))
+	(<-f.calls).answer <- nil
+	f.gone("m")
+}
+
+func TestPutRefuses(t *testing.T) {
+	f := setUp(t, nil)
+	for name, m := range map[string]Message{
+		"no ID": {Kind: "k"}, "no kind": {ID: "m"}, "a NUL": {ID: "m\x00", Kind: "k"},
+	} {
+		if err := f.Put(t.Context(), m); err == nil {
+			t.Errorf("a message with %s was taken", name)
+		}
+	}
+	if _, err := Open(t.Context(), Config{DB: f.cfg.DB}); err == nil {
+		t.Error("a queue without a sealer was opened")
+	}
+}
