@@ -33,6 +33,7 @@ func Run(t *testing.T, open Open) {
 		{"paging", pagingCases},
 		{"values", valueCases()},
 		{"expiry", expiryCases},
+		{"model", modelCases},
 		{"races", raceCases},
 		{"specs", specCases},
 		{"contexts", contextCases},
