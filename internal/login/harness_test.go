@@ -3,6 +3,7 @@ package login
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -38,7 +39,7 @@ import (
 type house struct {
 	t       testing.TB
 	s       *Service
-	db      *storetest.Fault
+	db      *shelf
 	url     string
 	issuer  *identity.Issuer
 	prover  *identity.Prover
@@ -55,7 +56,7 @@ const publicURL = "https://cards.example.com"
 // open starts a house; adjust may change the settings before.
 func open(t testing.TB, adjust ...func(*Config)) *house {
 	t.Helper()
-	h := &house{t: t, db: storetest.NewFault(storetest.New(t)), metrics: prometheus.NewRegistry(), log: new(bytes.Buffer)}
+	h := &house{t: t, db: &shelf{Fault: storetest.NewFault(storetest.New(t)), open: map[string]store.Collection{}}, metrics: prometheus.NewRegistry(), log: new(bytes.Buffer)}
 	h.post.arrived = sync.NewCond(&h.post.mu)
 	ctx, cancel := context.WithCancel(t.Context())
 	ring := h.ring()
@@ -285,6 +286,18 @@ func (h *house) hashes() int {
 	return 0
 }
 
+// shelf is a store that can fail and remembers its collections.
+type shelf struct {
+	*storetest.Fault
+	open map[string]store.Collection
+}
+
+func (s *shelf) Collection(ctx context.Context, spec store.Spec) (store.Collection, error) {
+	c, err := s.Fault.Collection(ctx, spec)
+	s.open[spec.Name] = c
+	return c, err
+}
+
 // postOffice is the Sender at the end of the outbox.
 type postOffice struct {
 	mu      sync.Mutex
@@ -400,4 +413,27 @@ func (h *house) issueFor(p person) string {
 		h.s.begin(c, session{ID: "sid-" + p.username, Created: now, Seen: now, Expires: now.Add(h.s.cfg.TokenTTL)})
 	})
 	return must(h.s.issue(h.t.Context(), h.record(p), "sid-"+p.username))
+}
+
+// stored reports whether a collection holds a text anywhere.
+func (h *house) stored(collection, text string) bool {
+	h.t.Helper()
+	for d, err := range h.db.open[collection].Find(h.t.Context(), store.Query{}) {
+		if err != nil {
+			h.t.Fatal(err)
+		}
+		if bytes.Contains(d.Body, []byte(text)) || strings.Contains(d.ID, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// breakDown makes every letter fail until it is mended.
+func (o *postOffice) breakDown(broken bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.fail = nil; broken {
+		o.fail = errors.New("mail server is down")
+	}
 }

@@ -26,6 +26,7 @@ var doors = map[string]string{
 }
 
 func TestBothLoginsRefuse(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := h.member("mary")
 	tests := []struct {
@@ -63,6 +64,7 @@ func TestBothLoginsRefuse(t *testing.T) {
 }
 
 func TestAnUnverifiedAccountMayOnlyUseTheSecondDoor(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := someone("mary")
 	h.join(p)
@@ -80,6 +82,7 @@ func TestAnUnverifiedAccountMayOnlyUseTheSecondDoor(t *testing.T) {
 }
 
 func TestAnExpiredPasswordIsToldOnlyToWhoKnowsIt(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := h.member("mary")
 	h.pass(90 * 24 * time.Hour)
@@ -95,6 +98,7 @@ func TestAnExpiredPasswordIsToldOnlyToWhoKnowsIt(t *testing.T) {
 }
 
 func TestFiveFailuresLockThePair(t *testing.T) {
+	t.Parallel()
 	for door, sentence := range doors {
 		for _, address := range []string{"mary@example.com", "nobody@example.com"} {
 			t.Run(door+" "+address, func(t *testing.T) {
@@ -120,6 +124,7 @@ func TestFiveFailuresLockThePair(t *testing.T) {
 }
 
 func TestTheOwnerIsToldOfALock(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := h.member("mary")
 	for range 5 {
@@ -129,6 +134,7 @@ func TestTheOwnerIsToldOfALock(t *testing.T) {
 }
 
 func TestVariantsOfAnAddressShareOneCounter(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	h.member("mary")
 	variants := []string{"mary@example.com", "MARY@example.com", " mary@example.com ", "ｍary@example.com", "Mary@EXAMPLE.com"}
@@ -139,6 +145,7 @@ func TestVariantsOfAnAddressShareOneCounter(t *testing.T) {
 }
 
 func TestALockOfOneNetworkLeavesOthersAlone(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := h.member("mary")
 	for i := range 5 {
@@ -154,6 +161,7 @@ func TestALockOfOneNetworkLeavesOthersAlone(t *testing.T) {
 }
 
 func TestFiftyFailuresFromEverywhereLockAllButKnownNetworks(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := h.member("mary")
 	h.logIn(p, from("203.0.113.7"))
@@ -165,6 +173,7 @@ func TestFiftyFailuresFromEverywhereLockAllButKnownNetworks(t *testing.T) {
 }
 
 func TestAnAccountWithARoleLocksAfterTenFromEverywhere(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := h.member("mary")
 	h.alter(p, func(c *customer) { c.Roles = []string{"operator"} })
@@ -175,6 +184,7 @@ func TestAnAccountWithARoleLocksAfterTenFromEverywhere(t *testing.T) {
 }
 
 func TestASuccessfulLoginClearsTheCountAndAMereRightPasswordDoesNot(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := h.member("mary")
 	for range 3 {
@@ -194,6 +204,7 @@ func TestASuccessfulLoginClearsTheCountAndAMereRightPasswordDoesNot(t *testing.T
 }
 
 func TestParallelGuessesNeverExceedTheLimit(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"mary", "nobody"} {
 		t.Run(name, func(t *testing.T) {
 			h := open(t)
@@ -221,6 +232,7 @@ func TestParallelGuessesNeverExceedTheLimit(t *testing.T) {
 }
 
 func TestEveryRefusalCostsTheSame(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := h.member("mary")
 	bodies := map[string]obj{
@@ -253,6 +265,7 @@ func TestEveryRefusalCostsTheSame(t *testing.T) {
 }
 
 func TestAFullHashPoolIsNotAFailedAttempt(t *testing.T) {
+	t.Parallel()
 	h := open(t, func(c *Config) { c.Hashing = hashpool.Config{Slots: 1, Queue: 1, Wait: time.Millisecond} })
 	p := h.member("mary")
 	gate, held := make(chan struct{}), make(chan struct{})
@@ -274,6 +287,7 @@ func TestAFullHashPoolIsNotAFailedAttempt(t *testing.T) {
 }
 
 func TestALoginRaisesTheCostOfAnOldHash(t *testing.T) {
+	t.Parallel()
 	h := open(t, func(c *Config) { c.BcryptCost = bcrypt.MinCost + 1 })
 	p := h.member("mary")
 	old := must(password.Hash(secret.NewString(p.password), bcrypt.MinCost))
@@ -287,6 +301,7 @@ func TestALoginRaisesTheCostOfAnOldHash(t *testing.T) {
 }
 
 func TestAThrottleCountsRequestsOfAnAddressAndItsNetwork(t *testing.T) {
+	t.Parallel()
 	h := open(t, func(c *Config) { c.RatePerAddress, c.RatePerNetwork = 3, 5 })
 	p := someone("nobody")
 	for range 3 {

@@ -8,6 +8,7 @@ import (
 )
 
 func TestSignUpRefuses(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	h.join(someone("taken"))
 	with := func(member string, value any) obj {
@@ -65,6 +66,7 @@ func TestSignUpRefuses(t *testing.T) {
 }
 
 func TestSignUpShowsNamesAsGiven(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := person{"Mary.Jones", "Mary.Jones@Example.com", goodPassword}
 	h.call("GET", "/api/customer/verify?token="+h.join(p), nil).is(t, 200)
@@ -75,6 +77,7 @@ func TestSignUpShowsNamesAsGiven(t *testing.T) {
 }
 
 func TestOfManySignUpsWithOneAddressExactlyOneWins(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -100,6 +103,7 @@ func TestOfManySignUpsWithOneAddressExactlyOneWins(t *testing.T) {
 }
 
 func TestSignUpStartsTheResendWindow(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := someone("mary")
 	h.join(p)
@@ -114,6 +118,7 @@ func TestSignUpStartsTheResendWindow(t *testing.T) {
 }
 
 func TestHardenedModeDoesNotTellWhetherAnAddressIsKnown(t *testing.T) {
+	t.Parallel()
 	h := open(t, func(c *Config) { c.Hardened = true })
 	p := h.member("mary")
 	h.pass(time.Minute)
@@ -145,6 +150,7 @@ func TestHardenedModeDoesNotTellWhetherAnAddressIsKnown(t *testing.T) {
 }
 
 func TestAnOwnerIsNotFloodedByStrangersSigningUp(t *testing.T) {
+	t.Parallel()
 	h := open(t, func(c *Config) { c.Hardened = true })
 	p := h.member("mary")
 	h.pass(time.Minute)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestSignUpVerifyLogInValidateLogOut(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := someone("mary")
 	a := h.call("POST", "/api/customer/signup", p.signUp())
@@ -41,6 +42,7 @@ func TestSignUpVerifyLogInValidateLogOut(t *testing.T) {
 }
 
 func TestSubsequentLoginHasTheContractsShape(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := h.member("mary")
 	a := h.call("POST", "/api/customer/login/subsequent", p.credentials())
@@ -59,10 +61,10 @@ func TestSubsequentLoginHasTheContractsShape(t *testing.T) {
 }
 
 func TestTheStoredCustomerHasTheContractsShape(t *testing.T) {
+	t.Parallel()
 	h := open(t)
 	p := h.member("Mary.Jones")
-	c := must(h.db.Collection(t.Context(), customerSpec()))
-	for d, err := range c.Find(t.Context(), store.Query{}) {
+	for d, err := range h.db.open["Customer"].Find(t.Context(), store.Query{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
