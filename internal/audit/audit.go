@@ -165,9 +165,6 @@ func (a *Act) End(ctx context.Context, result string) (err error) {
 	return err
 }
 
-// ID names the act's first record: chain and number.
-func (a *Act) ID() string { return docID(a.begin.Chain, a.begin.Number) }
-
 // Close records that the chain ends here, so that a cut is found. The log must
 // not be used by others any more.
 func (l *Log) Close(ctx context.Context) error {

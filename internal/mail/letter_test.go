@@ -1,8 +1,6 @@
 package mail
 
 import (
-	"errors"
-	"fmt"
 	"html"
 	"io/fs"
 	"slices"
@@ -113,23 +111,5 @@ func TestDurationsAreSaidInWords(t *testing.T) {
 		if got := words(d); got != want {
 			t.Errorf("words(%s) = %q, want %q", d, got, want)
 		}
-	}
-}
-
-func TestAMessageSurvivesTheQueue(t *testing.T) {
-	m := compose(t, Verify)
-	b, err := m.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := Decode(b)
-	if err != nil || got != m {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	if _, err := Decode([]byte("{")); !errors.Is(err, ErrRefused) {
-		t.Errorf("a broken payload gives %v", err)
-	}
-	if s := fmt.Sprint(err); strings.Contains(s, "ann@") {
-		t.Errorf("the error names the recipient: %s", s)
 	}
 }

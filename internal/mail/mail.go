@@ -9,24 +9,22 @@ package mail
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 )
 
-// Message is a letter ready to be sent. It has a JSON form, so that it can wait
-// in a queue; that form holds its links, so a queue seals it.
+// Message is a letter ready to be sent.
 type Message struct {
 	// ID names the message; a repeated send of the same ID is the same message
 	// for its receiver (same Message-ID, same file).
-	ID      string    `json:"id"`
-	To      string    `json:"to"` // a bare address that ParseAddress takes
-	Subject string    `json:"subject"`
-	Text    string    `json:"text"`
-	HTML    string    `json:"html,omitempty"`
-	Date    time.Time `json:"date"` // when it was written, not when it is sent
+	ID      string
+	To      string // a bare address that ParseAddress takes
+	Subject string
+	Text    string
+	HTML    string
+	Date    time.Time // when it was written, not when it is sent
 }
 
 // Sender sends one message and returns nil once somebody else answers for it:
@@ -38,18 +36,6 @@ type Sender interface {
 
 // ErrRefused marks a message that no repetition gets sent.
 var ErrRefused = errors.New("mail: message refused")
-
-// Encode gives the message's form for a queue.
-func (m Message) Encode() ([]byte, error) { return json.Marshal(m) }
-
-// Decode reads what Encode gave.
-func Decode(b []byte) (Message, error) {
-	var m Message
-	if err := json.Unmarshal(b, &m); err != nil {
-		return m, fmt.Errorf("%w: it cannot be read", ErrRefused)
-	}
-	return m, nil
-}
 
 // check refuses what would not make one well-formed mail to one person.
 func (m Message) check() error {

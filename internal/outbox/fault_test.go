@@ -141,3 +141,21 @@ func TestNoAcknowledgedMessageIsLostInAStorm(t *testing.T) {
 		t.Errorf("%d of %d acknowledged: the storm was no storm", n, messages)
 	}
 }
+
+func BenchmarkQueue(b *testing.B) {
+	for _, workers := range []int{1, 4, 32} {
+		b.Run(fmt.Sprint(workers, "workers"), func(b *testing.B) {
+			var group sync.WaitGroup
+			group.Add(b.N)
+			q := connect(b, Config{DB: storetest.New(b), Sealer: newBox(b), Workers: workers, Handlers: map[string]Handler{
+				"k": func(context.Context, Message) error { group.Done(); return nil },
+			}})
+			for i := range b.N {
+				put(b, q, message(fmt.Sprint(i)))
+			}
+			b.ResetTimer()
+			run(b, q)
+			group.Wait()
+		})
+	}
+}
