@@ -20,6 +20,10 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	if os.Getenv(emptyServerEnv) != "" {
+		serveEmpty()
+		return
+	}
 	dir, err := os.MkdirTemp("", "ccms-e2e")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -265,7 +265,7 @@ func headerSize(r *http.Request) int {
 	return n
 }
 
-// finish answers a panic, writes the access log line and tells Observe.
+// finish answers a panic, tells Observe and the log.
 func (s *Server) finish(rec *recorder, r *http.Request, i *request, start time.Time) {
 	v := recover()
 	if v != nil && v != http.ErrAbortHandler && rec.status == 0 {
@@ -278,7 +278,19 @@ func (s *Server) finish(rec *recorder, r *http.Request, i *request, start time.T
 	if s.cfg.Observe != nil {
 		s.cfg.Observe(Observation{r.Method, i.route, rec.status, took})
 	}
-	s.cfg.Log.LogAttrs(r.Context(), accessLevel(i.route), "request",
+	s.logAccess(rec, r, i, took)
+	if v == http.ErrAbortHandler {
+		panic(v)
+	}
+}
+
+// logAccess writes the one line every request leaves.
+func (s *Server) logAccess(rec *recorder, r *http.Request, i *request, took time.Duration) {
+	level := accessLevel(i.route)
+	if !s.cfg.Log.Enabled(r.Context(), level) {
+		return
+	}
+	s.cfg.Log.LogAttrs(r.Context(), level, "request",
 		slog.String("http.request.method", r.Method),
 		slog.String("http.route", i.route),
 		slog.String("url.path", Path(r)),
@@ -288,9 +300,6 @@ func (s *Server) finish(rec *recorder, r *http.Request, i *request, start time.T
 		slog.String("client.ip", i.client.String()),
 		slog.String("http.request.id", i.id),
 	)
-	if v == http.ErrAbortHandler {
-		panic(v)
-	}
 }
 
 // accessLevel keeps the chatter of machines out of the ordinary log.
