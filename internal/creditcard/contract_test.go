@@ -246,6 +246,7 @@ func TestADeletedNumberMayBeAddedAgainAsANewCard(t *testing.T) {
 }
 
 func TestAHundredCardsAreTheMost(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for range 99 {
 		w.add("alice", visa)

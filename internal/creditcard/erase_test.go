@@ -61,6 +61,7 @@ func TestDeletedCardsAreErasedAfterTheirRetention(t *testing.T) {
 }
 
 func TestTheSweepGoesThroughManyHolders(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for i := range 205 {
 		as := "holder-" + strings.Repeat("x", i)
@@ -242,6 +243,23 @@ func TestNeitherNumberNorCodeIsWrittenAnywhere(t *testing.T) {
 			if i := bytes.Index(b, v); i >= 0 {
 				t.Errorf("%s holds the %s: …%q…", place, trace, b[max(0, i-40):min(len(b), i+40)])
 			}
+		}
+	}
+}
+
+func TestNumbersAreWipedWhenTheirRequestIsOver(t *testing.T) {
+	w := newWorld(t)
+	w.add("alice", visa)
+	want(t, w.do(addCall("alice", visa)), 409, "CARD_EXISTS")
+	want(t, w.toggle("alice", visa), 200, "")
+	want(t, w.toggle("alice", mastercard), 404, "CARD_NOT_FOUND")
+	want(t, w.delete("alice", visa), 200, "")
+	if len(w.vault.seen) != 7 {
+		t.Errorf("the vault was given %d numbers, want 7", len(w.vault.seen))
+	}
+	for i, number := range w.vault.seen {
+		if !bytes.Equal(number, make([]byte, 16)) {
+			t.Errorf("number %d is still in memory", i)
 		}
 	}
 }

@@ -46,6 +46,7 @@ func TestWithTheStoreDownEveryRouteSaysSo(t *testing.T) {
 }
 
 func TestASlowStoreIsATimeOut(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	c := w.add("alice", visa)
 	w.db.Add(storetest.Rule{Collection: "CreditCard", Delay: time.Hour})
@@ -117,6 +118,7 @@ func TestAnActStandsWhenOnlyItsOutcomeIsNotRecorded(t *testing.T) {
 // killed there. Whatever was answered, the same request sent again to another
 // process settles to one card.
 func TestAnAddCutOffAnywhereSettlesToOneCardWithItsKey(t *testing.T) {
+	t.Parallel()
 	const operations = 12 // more than an add has
 	for _, first := range []bool{true, false} {
 		w := newWorld(t)

@@ -65,6 +65,7 @@ type world struct {
 	root    *keyring.File
 	handler http.Handler
 	service *creditcard.Service
+	vault   *watched // of the process opened last
 	logged  bytes.Buffer
 	log     *slog.Logger
 }
@@ -100,14 +101,38 @@ func (w *world) process() (*creditcard.Service, http.Handler) {
 		DB: w.db, Key: w.secret(ring, "idempotency"), Sealer: ring, Now: w.clock.now,
 	})
 	must(w.t, err)
+	w.vault = &watched{Vault: vault.New(vault.Config{Keys: ring})}
 	s, err := creditcard.Open(ctx, creditcard.Config{
-		DB: w.db, Vault: vault.New(vault.Config{Keys: ring}), Audit: record, Idempotency: once,
+		DB: w.db, Vault: w.vault, Audit: record, Idempotency: once,
 		Authenticate: authenticate, Retention: retention, Log: w.log, Now: w.clock.now,
 	})
 	must(w.t, err)
 	mux := httpserver.NewMux(w.log)
 	s.Routes(mux)
 	return s, mux
+}
+
+// watched is the real vault, of which a test sees what it was given.
+type watched struct {
+	*vault.Vault
+	mu   sync.Mutex
+	seen [][]byte // every number it was given, not copied
+}
+
+func (v *watched) Seal(ctx context.Context, at vault.Place, number []byte) (string, error) {
+	v.note(number)
+	return v.Vault.Seal(ctx, at, number)
+}
+
+func (v *watched) Fingerprint(ctx context.Context, owner string, number []byte) (string, error) {
+	v.note(number)
+	return v.Vault.Fingerprint(ctx, owner, number)
+}
+
+func (v *watched) note(number []byte) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.seen = append(v.seen, number)
 }
 
 func (w *world) secret(ring *keyring.Ring, purpose string) secret.Bytes {

@@ -121,6 +121,7 @@ func (m *model) list() []object {
 }
 
 func TestTheLifeOfCardsAgreesWithASimpleModel(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	numbers := []string{visa, mastercard, amex}
 	holder := 0

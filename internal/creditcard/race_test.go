@@ -42,6 +42,7 @@ func tally(t *testing.T, answers []answer) map[string]int {
 }
 
 func TestOfManyAddsOfOneNumberExactlyOneWins(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	_, other := w.process()
 	handlers := []http.Handler{w.handler, other}
@@ -108,6 +109,7 @@ func TestNoToggleIsLost(t *testing.T) {
 }
 
 func TestTheLimitHoldsUnderARace(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for range 97 {
 		w.add("alice", visa)
@@ -139,6 +141,7 @@ func TestRestoreAndAddingAgainNeverMakeTwoLiveCards(t *testing.T) {
 }
 
 func TestAKeyMakesOneCardHoweverOftenItIsSent(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	_, other := w.process()
 	handlers := []http.Handler{w.handler, other}

@@ -109,6 +109,21 @@ func TestNothingIsLeftAfterTwoWindows(t *testing.T) {
 	}
 }
 
+func TestALongPauseIsForgottenAtOnce(t *testing.T) {
+	m, c := newMemory(0)
+	allow(t, m, "000", true)
+	c.at = c.at.Add(20 * time.Minute)
+	m.Forget() // now one generation is the older, one the newer
+	keys := guess.Keys(m)
+	c.at = c.at.Add(30 * time.Minute)
+	m.Forget()
+	for i, k := range keys {
+		if string(k) != string(make([]byte, len(k))) {
+			t.Errorf("key %d outlived two windows", i)
+		}
+	}
+}
+
 func TestParallelGuessesNeverPassTheLimit(t *testing.T) {
 	m, _ := newMemory(0)
 	var passed atomic.Int32
