@@ -81,23 +81,24 @@ func (s *Service) Erase(ctx context.Context, m outbox.Message) error {
 	if err := json.Unmarshal(m.Payload, &bye); err != nil {
 		return outbox.Permanent(fmt.Errorf("decode farewell: %w", err))
 	}
+	rec, err := s.customers.Get(ctx, bye.Customer)
+	known := !errors.Is(err, store.ErrNotFound)
+	switch {
+	case known && err != nil:
+		return err
+	case known && rec.Value.Erasing == nil:
+		return outbox.Permanent(errors.New("the account is not marked for erasure"))
+	}
 	if err := s.cfg.Cards.Erase(ctx, bye.Customer); err != nil {
 		return fmt.Errorf("erase cards: %w", err)
 	}
 	if err := s.dropTokens(ctx, bye.Customer); err != nil {
 		return err
 	}
-	rec, err := s.customers.Get(ctx, bye.Customer)
-	switch {
-	case err == nil && rec.Value.Erasing == nil:
-		return outbox.Permanent(errors.New("the account is not marked for erasure"))
-	case err == nil:
-		err = s.customers.Delete(ctx, rec.ID, rec.Rev) // stale: the outbox tries again
-	case errors.Is(err, store.ErrNotFound):
-		err = nil
-	}
-	if err != nil {
-		return err
+	if known {
+		if err := s.customers.Delete(ctx, rec.ID, rec.Rev); err != nil {
+			return err
+		}
 	}
 	if err := s.cfg.Audit.Note(ctx, audit.Entry{Act: "customer.erased", Object: bye.Customer, Owner: bye.Customer}, audit.Success); err != nil {
 		return err

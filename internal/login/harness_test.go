@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -34,6 +36,16 @@ import (
 	"ccms/internal/store/storetest"
 	"ccms/internal/vault/keyring"
 )
+
+// TestMain lets more tests run at once than there are processors: they wait
+// for the disk.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 // house is a login service with real parts around it, reached over HTTP.
 type house struct {
