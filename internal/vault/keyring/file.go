@@ -63,7 +63,7 @@ func syncDir(dir string) error {
 // write, that another user owns, or that is not a regular file (PCI DSS 3.6.1:
 // fewest custodians).
 func OpenFile(path string) (*File, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not block
 	if err != nil {
 		return nil, fmt.Errorf("open key file: %w", err)
 	}

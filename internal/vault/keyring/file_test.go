@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 )
 
@@ -146,6 +147,13 @@ func TestKeyFileMustBeARegularFile(t *testing.T) {
 	}
 	if _, err := OpenFile(os.DevNull); err == nil {
 		t.Error("opens a device")
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFile(pipe); err == nil {
+		t.Error("opens a pipe")
 	}
 	if _, err := OpenFile(filepath.Join(t.TempDir(), "missing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)

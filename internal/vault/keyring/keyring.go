@@ -112,11 +112,14 @@ func Open(ctx context.Context, c Config) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The first key ever made says whose keys these are.
-	if _, err = r.active(ctx, lineName(forSecret, "root")); errors.Is(err, ErrAltered) {
+	_, err = r.active(ctx, lineName(forCheck, "root"))
+	switch {
+	case errors.Is(err, ErrAltered):
 		return nil, ErrRoot
+	case err != nil:
+		return nil, err
 	}
-	return r, err
+	return r, nil
 }
 
 // Wrap seals key under the owner's active key-encryption key, which it makes

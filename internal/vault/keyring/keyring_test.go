@@ -287,6 +287,42 @@ func TestWaitingForAKeyEndsWithTheContext(t *testing.T) {
 	mustWrap(t, r, "firm", "k", "")
 }
 
+// Somebody refreshes and reads the store just before another process rotates:
+// who waited for that one still finds the new version.
+func TestVersionMadeDuringAnothersRefreshIsFound(t *testing.T) {
+	h := newHouse(t)
+	one, two := h.ring(t), h.ring(t)
+	mustWrap(t, one, "firm", "k", "")
+	mustWrap(t, two, "firm", "k", "")
+	l := two.line(lineName(forOwner, "firm"))
+	l.turn <- struct{}{}
+	early, err := two.load(t.Context(), l) // does not have version 2
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := one.Rotate(t.Context(), "firm"); err != nil {
+		t.Fatal(err)
+	}
+	w := mustWrap(t, one, "firm", "k", "")
+	l.seen.Store(&snapshot{})
+	waiting := make(chan struct{})
+	var once sync.Once
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		s, err := two.look(t.Context(), l, func(s *snapshot) bool {
+			once.Do(func() { close(waiting) })
+			return s.keys[w.Version] != nil
+		})
+		if err != nil || s.keys[w.Version] == nil {
+			t.Errorf("version %d is not found, %v", w.Version, err)
+		}
+	})
+	<-waiting
+	l.seen.Store(early)
+	<-l.turn
+	wg.Wait()
+}
+
 func TestBothEndsOfEveryWrapAgree(t *testing.T) {
 	r := newHouse(t).ring(t)
 	rapid.Check(t, func(rt *rapid.T) {

@@ -96,7 +96,8 @@ func checkName(name string) error {
 
 // look returns a snapshot that is enough and fresh, or else the newest the
 // store has. While one goroutine refreshes, the others go on with what they
-// have, if it is enough; what is missing all wait for, and it is read once.
+// have, if it is enough; for what is missing they wait, and read again unless
+// that one found it.
 func (r *Ring) look(ctx context.Context, l *line, enough func(*snapshot) bool) (*snapshot, error) {
 	before := l.seen.Load()
 	usable := before != nil && enough(before)
@@ -116,7 +117,7 @@ func (r *Ring) look(ctx context.Context, l *line, enough func(*snapshot) bool) (
 		}
 	}
 	defer func() { <-l.turn }()
-	if s := l.seen.Load(); s != before {
+	if s := l.seen.Load(); s != before && enough(s) {
 		return s, nil
 	}
 	return r.load(ctx, l)

@@ -30,6 +30,7 @@ const (
 	forOwner  use = "owner"  // wraps the record keys of an owner of card data
 	forSecret use = "secret" // is handed out, for HMACs
 	forValues use = "values" // seals values of a purpose
+	forCheck  use = "check"  // the first key made: whose keys these are
 )
 
 // lineName names the versions of one key: its use, and the owner or purpose.
