@@ -40,8 +40,10 @@ func FuzzXMLName(f *testing.F) {
 		if got := decodeName(name); got != key {
 			t.Errorf("%q came back as %q", key, got)
 		}
-		if name == "" || strings.Contains(name, ":") {
-			return // Go's reader takes at most one colon
+		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return r == ':' || r > '\x7f' }) {
+			// Go's reader takes at most one colon, and the letters of an older
+			// edition of XML than XStream writes.
+			return
 		}
 		dec := xml.NewDecoder(strings.NewReader("<" + name + "/>"))
 		for {

@@ -78,6 +78,7 @@ type Client struct {
 	registered bool
 	mirror     map[string]map[string]*eureka.Instance // the registry's own list
 	version    int64
+	fetched    time.Time        // when mirror was last known to be right
 	kept       map[string]*keep // applications the registry lost
 	avoid      map[string]time.Time
 	awaited    int           // Ready calls under way
@@ -284,6 +285,21 @@ func poke(ch chan struct{}) {
 	case ch <- struct{}{}:
 	default:
 	}
+}
+
+// Stats is the client's condition, for metrics.
+type Stats struct {
+	Registered   bool // false too when there is nothing to register
+	Applications int  // the registry names
+	Kept         int  // applications it lost, still called
+	Fetched      time.Time
+}
+
+// Stats returns the present condition.
+func (c *Client) Stats() Stats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Stats{c.registered, len(c.mirror), len(c.kept), c.fetched}
 }
 
 // SetStatus changes the status the service registers with, and registers it

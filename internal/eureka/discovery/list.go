@@ -41,7 +41,7 @@ func (c *Client) fetch(ctx context.Context) error {
 }
 
 func (c *Client) get(ctx context.Context, path string) (eureka.Applications, error) {
-	a, err := c.servers.do(ctx, http.MethodGet, path, nil)
+	a, err := c.servers.do(ctx, question{http.MethodGet, path, nil})
 	if err != nil {
 		return eureka.Applications{}, err
 	}
@@ -130,6 +130,7 @@ func (c *Client) replace(a eureka.Applications) {
 // forgot this service, and wakes those who wait. The caller holds the lock.
 func (c *Client) settle() {
 	now := c.cfg.Now()
+	c.fetched = now
 	for name, k := range c.kept {
 		if now.Sub(k.since) >= c.cfg.Keep {
 			delete(c.kept, name)

@@ -136,7 +136,7 @@ func (c *Client) renew(ctx context.Context) error {
 		return c.register(ctx, self)
 	}
 	q := url.Values{"status": {string(self.Status)}, "lastDirtyTimestamp": {strconv.FormatInt(self.LastDirty, 10)}}
-	a, err := c.servers.do(ctx, http.MethodPut, pathOf(self)+"?"+q.Encode(), nil)
+	a, err := c.servers.do(ctx, question{http.MethodPut, pathOf(self) + "?" + q.Encode(), nil})
 	switch {
 	case err != nil:
 		return err
@@ -155,7 +155,7 @@ func (c *Client) renew(ctx context.Context) error {
 }
 
 func (c *Client) register(ctx context.Context, self *eureka.Instance) error {
-	a, err := c.servers.do(ctx, http.MethodPost, "/apps/"+url.PathEscape(self.App), eureka.Form{}.Instance(nil, self))
+	a, err := c.servers.do(ctx, registration(self))
 	if err != nil {
 		return err
 	}
@@ -173,6 +173,10 @@ func (c *Client) register(ctx context.Context, self *eureka.Instance) error {
 	c.notify()
 	poke(c.fetchNow)
 	return nil
+}
+
+func registration(self *eureka.Instance) question {
+	return question{http.MethodPost, "/apps/" + url.PathEscape(self.App), eureka.Form{}.Instance(nil, self)}
 }
 
 func refused(what string, a answer) error {
@@ -195,9 +199,9 @@ func (c *Client) leave(ctx context.Context) {
 	c.dirty(eureka.Down)
 	self := c.self
 	c.mu.Unlock()
-	_, err := c.servers.do(ctx, http.MethodPost, "/apps/"+url.PathEscape(self.App), eureka.Form{}.Instance(nil, self))
+	_, err := c.servers.do(ctx, registration(self))
 	if err == nil {
-		_, err = c.servers.do(ctx, http.MethodDelete, pathOf(self), nil)
+		_, err = c.servers.do(ctx, question{http.MethodDelete, pathOf(self), nil})
 	}
 	if err != nil {
 		c.cfg.Log.Debug("registry not told of the end", "error.message", err.Error())

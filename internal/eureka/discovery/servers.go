@@ -45,6 +45,12 @@ type server struct {
 	bad  time.Time // in quarantine until
 }
 
+// question is a request to whichever registry answers.
+type question struct {
+	method, path string // the path below the registry's base, with its query
+	body         []byte
+}
+
 // answer is a registry's response, its body read and unpacked.
 type answer struct {
 	status int
@@ -97,10 +103,10 @@ func (s *servers) order() []*server {
 
 // do sends a request to the registries until one answers with anything but a
 // failure of its own.
-func (s *servers) do(ctx context.Context, method, path string, body []byte) (answer, error) {
+func (s *servers) do(ctx context.Context, q question) (answer, error) {
 	var failed error
 	for _, v := range s.order() {
-		a, err := s.ask(ctx, v, method, path, body)
+		a, err := s.ask(ctx, v, q)
 		if err == nil && a.status >= http.StatusInternalServerError {
 			err = fmt.Errorf("registry answered %d", a.status)
 		}
@@ -127,30 +133,15 @@ func (s *servers) mark(v *server, err error) {
 	s.current = v
 }
 
-func (s *servers) ask(ctx context.Context, v *server, method, path string, body []byte) (answer, error) {
+func (s *servers) ask(ctx context.Context, v *server, q question) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, method, v.base+path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, q.method, v.base+q.path, bytes.NewReader(q.body))
 	if err != nil {
 		return answer{}, err
 	}
-	r.Header.Set("Accept", "application/json")
-	r.Header.Set("Accept-Encoding", "gzip")
-	r.Header.Set("DiscoveryIdentity-Name", "DefaultClient")
-	r.Header.Set("DiscoveryIdentity-Version", "1.4")
-	if len(body) > 0 {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	if v.user != nil {
-		password, _ := v.user.Password()
-		r.SetBasicAuth(v.user.Username(), password)
-	}
-	if s.sign != nil && method != http.MethodGet {
-		proof, err := s.sign(eureka.Audience, method, r.URL.EscapedPath())
-		if err != nil {
-			return answer{}, fmt.Errorf("sign: %w", err)
-		}
-		r.Header.Set(identity.ProofHeader, proof)
+	if err := s.dress(r, v); err != nil {
+		return answer{}, err
 	}
 	resp, err := s.http.Do(r)
 	if err != nil {
@@ -159,6 +150,31 @@ func (s *servers) ask(ctx context.Context, v *server, method, path string, body 
 	defer resp.Body.Close()
 	b, err := unpack(resp)
 	return answer{resp.StatusCode, b}, err
+}
+
+// dress gives a request what the protocol, the URL's user and our own proof
+// ask for. Reading needs no proof.
+func (s *servers) dress(r *http.Request, v *server) error {
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("Accept-Encoding", "gzip")
+	r.Header.Set("DiscoveryIdentity-Name", "DefaultClient")
+	r.Header.Set("DiscoveryIdentity-Version", "1.4")
+	if r.ContentLength > 0 {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if v.user != nil {
+		password, _ := v.user.Password()
+		r.SetBasicAuth(v.user.Username(), password)
+	}
+	if s.sign == nil || r.Method == http.MethodGet {
+		return nil
+	}
+	proof, err := s.sign(eureka.Audience, r.Method, r.URL.EscapedPath())
+	if err != nil {
+		return fmt.Errorf("sign: %w", err)
+	}
+	r.Header.Set(identity.ProofHeader, proof)
+	return nil
 }
 
 // unpack reads a body of at most bodyLimit bytes.

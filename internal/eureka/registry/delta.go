@@ -201,11 +201,10 @@ func (g *Registry) vip(name string, secure bool) eureka.Applications {
 // reserved reports whether writes to an instance need a proof: its name, or
 // anything the stored instance goes by, is reserved.
 func (g *Registry) reserved(app, id string) bool {
-	if eureka.IsName(app, g.cfg.Reserved) {
-		return true
-	}
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	l, ok := g.find(app, id)
-	return ok && l.inst.Claims(g.cfg.Reserved)
+	if l, ok := g.find(app, id); ok {
+		return l.reserved
+	}
+	return eureka.IsName(app, g.cfg.Reserved)
 }

@@ -138,6 +138,7 @@ type Registry struct {
 type lease struct {
 	inst     *eureka.Instance
 	bytes    int
+	reserved bool // writes need a proof
 	duration time.Duration
 	// override outlives a registration and ends with the lease: it is a
 	// matter of application and id, so no other application's instance of the
@@ -215,6 +216,7 @@ func (g *Registry) put(l *lease, in *eureka.Instance) {
 	g.forget(l)
 	l.inst = in
 	l.bytes = sizeOf(in)
+	l.reserved = in.Claims(g.cfg.Reserved)
 	g.size++
 	g.bytes += l.bytes
 	g.counts[in.Status]++

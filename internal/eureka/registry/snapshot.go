@@ -77,13 +77,13 @@ func (g *Registry) save() error {
 	return replace(g.cfg.Snapshot, b)
 }
 
-// replace swaps the content of a file atomically and durably.
+// replace swaps the content of a file atomically and durably. The new content
+// waits under one fixed name, so that crashes leave no heap of files.
 func replace(path string, b []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".registry-*") // mode 0600
+	tmp, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // gone already when all went well
 	_, err = tmp.Write(b)
 	if err == nil {
 		err = tmp.Sync()
