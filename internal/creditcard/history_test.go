@@ -119,7 +119,7 @@ func said(t testing.TB, a answer) string {
 // each at a moment between its request and its answer, must explain every
 // answer.
 func TestTheLifeOfCardsIsLinearisable(t *testing.T) {
-	const histories, clients, operations = 40, 6, 12
+	const histories, clients, operations = 25, 6, 12
 	for h := range histories {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("seed %#x", seed), func(t *testing.T) {
