@@ -34,13 +34,16 @@ func (e *encoder) end() []byte {
 	return e.b
 }
 
-// key begins a member: a comma where one is due, and the name.
+// key begins a member of ours, whose name needs no escape.
 func (e *encoder) key(name string) {
+	e.comma()
+	e.b = append(append(append(e.b, '"'), name...), '"', ':')
+}
+
+func (e *encoder) comma() {
 	if last := e.b[len(e.b)-1]; last != '{' && last != '[' {
 		e.b = append(e.b, ',')
 	}
-	e.quote(name)
-	e.b = append(e.b, ':')
 }
 
 func (e *encoder) quote(s string) {
@@ -73,9 +76,7 @@ func (e *encoder) item(name string) {
 		e.open(name, "")
 		return
 	}
-	if e.b[len(e.b)-1] != '[' {
-		e.b = append(e.b, ',')
-	}
+	e.comma()
 	e.b = append(e.b, '{')
 }
 
@@ -138,15 +139,19 @@ func (e *encoder) number(name string, n int64) {
 	e.b = strconv.AppendInt(e.b, n, 10)
 }
 
-// entry writes a metadata pair. XML cannot carry an empty key.
+// entry writes a metadata pair, whose key may be anything. XML cannot carry an
+// empty one.
 func (e *encoder) entry(key, value string) {
-	if e.xml {
-		key = encodeName(key)
-		if key == "" {
-			return
-		}
+	if !e.xml {
+		e.comma()
+		e.quote(key)
+		e.b = append(e.b, ':')
+		e.quote(value)
+		return
 	}
-	e.text(key, value)
+	if name := encodeName(key); name != "" {
+		e.text(name, value)
+	}
 }
 
 // port is a number and a string in JSON (rule 11), text and attribute in XML

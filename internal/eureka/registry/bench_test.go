@@ -45,7 +45,7 @@ func BenchmarkFullFetch(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("JSON of %d, packed", n), func(b *testing.B) {
 			for b.Loop() {
-				pack(eureka.Form{}.Applications(nil, g.all()))
+				pack(&g.packers, eureka.Form{}.Applications(nil, g.all()))
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // call is one request that was routed: the segments of its path, unescaped.
@@ -12,6 +13,7 @@ type call struct {
 	w       http.ResponseWriter
 	r       *http.Request
 	app, id string // or the one name a resource takes, in id
+	packers *sync.Pool
 }
 
 // resource is what a path can do, by method.
@@ -35,7 +37,7 @@ var (
 // What goes wrong is answered with an empty body: real clients that find a
 // body on a 404 never register again (rule 1).
 func (g *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{w: w, r: r}
+	c := &call{w: w, r: r, packers: &g.packers}
 	res, ok := c.route(strings.TrimPrefix(r.URL.EscapedPath(), g.cfg.Prefix))
 	if !ok {
 		empty(w, http.StatusNotFound)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"ccms/internal/eureka"
 )
@@ -79,7 +80,7 @@ func (c *call) send(status int, contentType string, body []byte) {
 	h.Set("Vary", "Accept, Accept-Encoding, X-Eureka-Accept")
 	if len(body) >= gzipFrom && takesGzip(c.r) {
 		h.Set("Content-Encoding", "gzip")
-		body = pack(body)
+		body = pack(c.packers, body)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	c.w.WriteHeader(status)
@@ -87,15 +88,18 @@ func (c *call) send(status int, contentType string, body []byte) {
 }
 
 // pack compresses for speed: the registry's lists repeat themselves so much
-// that a higher level gains little.
-func pack(body []byte) []byte {
+// that a higher level gains little. A packer takes a megabyte to make, so they
+// are used again.
+func pack(packers *sync.Pool, body []byte) []byte {
 	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-	if err != nil {
-		panic(err) // the level is a constant
+	z, ok := packers.Get().(*gzip.Writer)
+	if !ok {
+		z, _ = gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
 	}
+	z.Reset(&b)
 	_, _ = z.Write(body) // into memory: cannot fail
 	_ = z.Close()
+	packers.Put(z)
 	return b.Bytes()
 }
 

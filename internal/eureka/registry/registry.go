@@ -120,6 +120,7 @@ type Registry struct {
 	renewed renewals
 	started time.Time
 	saver   chan struct{} // asks for a snapshot
+	packers sync.Pool     // of *gzip.Writer
 
 	mu      sync.RWMutex
 	apps    map[string]map[string]*lease // by application, by id
