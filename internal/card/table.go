@@ -68,8 +68,9 @@ type series struct {
 }
 
 // find returns the rules that claim digits, the brand's own first: the longest
-// prefix wins, then the more specific brand (notes of credit-card-type, whose
-// issue 107 is 504175: Elo, not Maestro). Each brand appears once.
+// prefix wins, then the more specific brand. (504175 is Elo, though it lies
+// within Maestro's: credit-card-type had that wrong once, in its issue 107.)
+// Each brand appears once.
 func (t *Table) find(digits []byte) []rule {
 	var prefix [maxPrefix + 1]uint32
 	for i := range min(len(digits), maxPrefix) {
@@ -144,13 +145,19 @@ func LoadTable(b []byte) (*Table, error) {
 	if len(l.errs) > 0 {
 		return nil, errors.Join(l.errs...)
 	}
-	slices.SortStableFunc(l.table.rules, func(a, b rule) int {
-		if a.series.fallback != b.series.fallback {
-			return map[bool]int{true: 1, false: -1}[a.series.fallback]
-		}
-		return b.digits - a.digits
-	})
+	slices.SortStableFunc(l.table.rules, closer)
 	return l.table, nil
+}
+
+// closer orders longer prefixes first, and fallbacks behind all others.
+func closer(a, b rule) int {
+	switch {
+	case a.series.fallback == b.series.fallback:
+		return b.digits - a.digits
+	case a.series.fallback:
+		return 1
+	}
+	return -1
 }
 
 // loader turns a file into a table and collects what is wrong with it.
@@ -215,40 +222,36 @@ func (l *loader) series(id string, brand int, f seriesFile) {
 	}
 	s := &series{lengths: f.Lengths, luhn: *f.Luhn, fallback: f.Fallback}
 	for _, p := range f.Prefixes {
-		low, high, err := parseRange(p)
+		r, err := parseRange(p)
 		if err != nil {
 			l.fail("%s: prefix %q: %w", id, p, err)
 			continue
 		}
-		l.table.rules = append(l.table.rules, rule{low: low, high: high, digits: len(p[:prefixLen(p)]), brand: brand, series: s})
+		r.brand, r.series = brand, s
+		l.table.rules = append(l.table.rules, r)
 	}
 }
 
-func prefixLen(p string) int {
-	if n := strings.IndexByte(p, '-'); n >= 0 {
-		return n
-	}
-	return len(p)
-}
-
-func parseRange(p string) (low, high uint32, err error) {
+func parseRange(p string) (rule, error) {
 	first, last, ranged := strings.Cut(p, "-")
 	if !ranged {
 		last = first
 	}
 	if len(first) != len(last) {
-		return 0, 0, errors.New("both ends must have equally many digits")
+		return rule{}, errors.New("both ends must have equally many digits")
 	}
-	if low, err = parsePrefix(first); err != nil {
-		return 0, 0, err
+	low, err := parsePrefix(first)
+	if err != nil {
+		return rule{}, err
 	}
-	if high, err = parsePrefix(last); err != nil {
-		return 0, 0, err
+	high, err := parsePrefix(last)
+	if err != nil {
+		return rule{}, err
 	}
 	if low > high {
-		return 0, 0, errors.New("the ends are the wrong way round")
+		return rule{}, errors.New("the ends are the wrong way round")
 	}
-	return low, high, nil
+	return rule{low: low, high: high, digits: len(first)}, nil
 }
 
 func parsePrefix(s string) (uint32, error) {

@@ -2,11 +2,17 @@ package vault
 
 import (
 	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"testing"
+
+	"ccms/internal/secret"
 )
 
 func unhex(t *testing.T, s string) []byte {
@@ -103,6 +109,98 @@ func TestFingerprintIsAsDocumented(t *testing.T) {
 	want := sha256.Sum256(append(pad(0x5c), inner[:]...))
 	if got := fingerprint(key, "test", "firm", []byte("4111111111111111")); !bytes.Equal(got, want[:]) {
 		t.Errorf("%x, want %x", got, want)
+	}
+}
+
+// openKeys wraps nothing: it shows the test the record keys.
+type openKeys struct {
+	key, copy, aad []byte
+}
+
+func (k *openKeys) Wrap(_ context.Context, _ string, key, aad []byte) (Wrapped, error) {
+	k.key, k.copy, k.aad = key, bytes.Clone(key), aad
+	return Wrapped{KeyID: "id", Version: 7, Key: []byte("wrapped")}, nil
+}
+
+func (k *openKeys) Unwrap(context.Context, string, Wrapped, []byte) (secret.Bytes, error) {
+	k.key = bytes.Clone(k.copy)
+	return secret.New(k.key), nil
+}
+
+func (k *openKeys) Secret(context.Context, string) (secret.Bytes, error) {
+	return secret.New(bytes.Repeat([]byte{7}, 32)), nil
+}
+
+// The form written out byte by byte, so that stored values stay readable.
+func TestSealedFormIsAsDocumented(t *testing.T) {
+	keys := &openKeys{}
+	v := New(Config{Keys: keys})
+	at := Place{Owner: "o", Record: "r", Field: "f"}
+	sealed, err := v.Seal(t.Context(), at, []byte("content"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := base64.StdEncoding.DecodeString(sealed[len("AES256{") : len(sealed)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	head := []byte("\x01\x02id\x00\x00\x00\x07\x00\x07wrapped")
+	if !bytes.HasPrefix(b, head) {
+		t.Fatalf("begins with %q, want %q", b[:len(head)], head)
+	}
+	block, err := aes.NewCipher(keys.copy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rest = "\x00\x00\x00\x011\x00\x00\x00\x07default\x00\x00\x00\x01o\x00\x00\x00\x01r\x00\x00\x00\x01f"
+	data := b[len(head):]
+	content, err := gcm.Open(nil, data[:12], data[12:], []byte("\x00\x00\x00\x0fccms vault data"+rest))
+	if err != nil || string(content) != "content" {
+		t.Errorf("%q, %v", content, err)
+	}
+	if want := "\x00\x00\x00\x15ccms vault record key" + rest; string(keys.aad) != want {
+		t.Errorf("the wrap binds %q, want %q", keys.aad, want)
+	}
+}
+
+func TestRecordKeyIsWipedAfterUse(t *testing.T) {
+	keys := &openKeys{}
+	v := New(Config{Keys: keys})
+	at := Place{Owner: "o", Record: "r", Field: "f"}
+	wiped := func(after string) {
+		t.Helper()
+		if len(keys.key) != keySize || !bytes.Equal(keys.key, make([]byte, keySize)) {
+			t.Errorf("after %s the record key is still there", after)
+		}
+	}
+	sealed, err := v.Seal(t.Context(), at, []byte("content"))
+	if err != nil || bytes.Equal(keys.copy, make([]byte, keySize)) {
+		t.Fatal("no record key", err)
+	}
+	wiped("Seal")
+	if _, err := v.Open(t.Context(), at, sealed); err != nil {
+		t.Fatal(err)
+	}
+	wiped("Open")
+	if _, err := v.Rewrap(t.Context(), at, sealed); err != nil {
+		t.Fatal(err)
+	}
+	wiped("Rewrap")
+}
+
+// A keyring whose ids or wraps do not fit the form is an error, not a value
+// that nobody can open.
+func TestOversizedWrapIsAnError(t *testing.T) {
+	for _, w := range []Wrapped{
+		{}, {KeyID: "id"}, {Key: []byte("k")}, {KeyID: string(make([]byte, maxID+1)), Key: []byte("k")}, {KeyID: "id", Key: make([]byte, maxWrap+1)},
+	} {
+		if s, err := (envelope{Wrapped: w}).encode(); err == nil {
+			t.Errorf("%q", s)
+		}
 	}
 }
 
