@@ -97,7 +97,7 @@ func customerSpec() store.Spec {
 // foldKey is how addresses and usernames are compared (decision G): variants
 // by case, width or composition are one.
 func foldKey(s string) string {
-	return norm.NFKC.String(strings.ToLower(norm.NFKC.String(strings.TrimSpace(s))))
+	return strings.TrimSpace(norm.NFKC.String(strings.ToLower(norm.NFKC.String(s))))
 }
 
 // checkEmail reports whether an address may be registered.

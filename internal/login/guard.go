@@ -40,12 +40,13 @@ func callerOf(r *http.Request) caller {
 
 // networkOf is the network an address counts as: /24, or /56 of IPv6.
 func networkOf(a netip.Addr) string {
+	a = a.Unmap()
 	bits := 24
-	if a.Unmap().Is6() {
+	if a.Is6() {
 		bits = 56
 	}
-	p, err := a.Unmap().Prefix(bits)
-	if err != nil {
+	p, err := a.Prefix(bits)
+	if err != nil || !p.IsValid() {
 		return "unknown"
 	}
 	return p.String()
