@@ -83,9 +83,7 @@ type Log struct {
 
 	// turn is held by the caller who writes what all others wait for.
 	turn chan struct{}
-	head head // guarded by turn
-	// unsure: the last write may or may not have happened; guarded by turn.
-	unsure bool
+	head head // as far as we know; guarded by turn
 
 	mu    sync.Mutex
 	queue []*waiting
@@ -244,21 +242,16 @@ func (l *Log) flush(ctx context.Context) {
 
 // write appends recs and gives them their numbers. The id of the document makes
 // it impossible to fork the chain: whatever wrote this number first, a twin of
-// this process or our own write thought lost, is read and continued.
+// this process or a write of our own that was thought lost, is read and
+// continued.
 func (l *Log) write(ctx context.Context, recs []record) error {
 	for range tries {
-		if l.unsure {
-			if err := l.catchUp(ctx); err != nil {
-				return err
-			}
-		}
 		doc, next := l.seal(l.head, recs, l.now())
 		err := l.records.Insert(ctx, docID(l.chain, recs[0].Number), doc)
 		if err == nil {
 			l.head = next
 			return nil
 		}
-		l.unsure = true
 		if !errors.Is(err, store.ErrExists) {
 			return err
 		}
@@ -277,7 +270,6 @@ func (l *Log) catchUp(ctx context.Context) error {
 	for {
 		doc, err := l.records.Get(ctx, docID(l.chain, l.head.number+1))
 		if errors.Is(err, store.ErrNotFound) {
-			l.unsure = false
 			return nil
 		}
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ccms/internal/problem"
+	"ccms/internal/store"
 	"ccms/internal/store/storetest"
 )
 
@@ -105,6 +106,21 @@ func TestFaultsUnderManyWriters(t *testing.T) {
 	}
 	fault.Clear()
 	acks.check(t, logs[0], cfg)
+}
+
+func TestAWriteTheDriverRepeatedIsOneRecord(t *testing.T) {
+	cfg := config(t)
+	fault := storetest.NewFault(cfg.DB)
+	cfg.DB = fault
+	l := open(t, cfg)
+	fault.Add(storetest.Rule{Op: storetest.Insert, Times: 1, After: true, Err: store.ErrExists})
+	acks := acknowledged{objects: map[string]bool{}}
+	acks.begin(t, l, "1")
+	acks.begin(t, l, "2")
+	acks.check(t, l, cfg)
+	if len(acks.objects) != 2 {
+		t.Errorf("acknowledged: %v", acks.objects)
+	}
 }
 
 func TestAnOpenThatFailsLeavesAnIntactLog(t *testing.T) {

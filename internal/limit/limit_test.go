@@ -47,7 +47,7 @@ func setUp(t *testing.T) fixture {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
 	c := new(clock)
-	cfg := Config{DB: storetest.New(t), Key: secret.New(key), Now: c.now}
+	cfg := Config{DB: storetest.New(t), Key: secret.New(key), Wait: time.Minute, Now: c.now}
 	return fixture{t, connect(t, cfg), c, cfg}
 }
 
@@ -125,6 +125,21 @@ func TestTheFifthFailureLocksForHalfAnHour(t *testing.T) {
 		f.fail(b)
 	}
 	f.succeed(b) // the count began anew
+}
+
+func TestTheCountBeginsAnewWithTheLock(t *testing.T) {
+	f := setUp(t)
+	b := at(Rule{Name: "r", Max: 3, Window: time.Hour, Lock: time.Minute}, "k")
+	for range 4 { // rounds, all of them inside one window
+		for range 2 {
+			f.fail(b)
+		}
+		if !f.fail(b) {
+			t.Fatal("the third failure began no lock")
+		}
+		f.locked(b.Rule, time.Minute, b)
+		f.clock.advance(time.Minute)
+	}
 }
 
 func TestFailuresLeaveTheWindow(t *testing.T) {

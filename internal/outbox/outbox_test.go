@@ -522,30 +522,64 @@ func TestNothingIsStoredInClear(t *testing.T) {
 }
 
 func TestAPayloadMovedToAnotherMessageIsNotDelivered(t *testing.T) {
-	f := setUp(t, func(c *Config) { c.Handlers["other"] = c.Handlers["k"] })
-	put(t, f.Queue, message("m"))
-	r, err := f.docs.Get(t.Context(), "m")
-	if err != nil {
-		t.Fatal(err)
+	moved := map[string]func(*store.Record[letter]){
+		"another id":    func(r *store.Record[letter]) { r.ID = "n" },
+		"another kind":  func(r *store.Record[letter]) { r.Value.Kind = "other" },
+		"another owner": func(r *store.Record[letter]) { r.Value.Owner = "x" },
+		"a shifted id":  func(r *store.Record[letter]) { r.ID, r.Value.Kind = "mk", "" },
 	}
-	moved := map[string]func(*letter){
-		"id": func(*letter) {}, "kind": func(l *letter) { l.Kind = "other" }, "owner": func(l *letter) { l.Owner = "x" },
+	for name, change := range moved {
+		t.Run(name, func(t *testing.T) {
+			f := setUp(t, func(c *Config) {
+				c.Handlers["other"] = c.Handlers["k"]
+				c.Handlers[""] = c.Handlers["k"]
+			})
+			put(t, f.Queue, message("m"))
+			r, err := f.docs.Get(t.Context(), "m")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := f.docs.Delete(t.Context(), "m", r.Rev); err != nil {
+				t.Fatal(err)
+			}
+			change(&r)
+			if err := f.docs.Insert(t.Context(), r.ID, r.Value); err != nil {
+				t.Fatal(err)
+			}
+			run(t, f.Queue)
+			f.until("it is tried, and not delivered", func() bool {
+				l, _ := f.letter(r.ID)
+				select {
+				case c := <-f.calls:
+					t.Fatalf("delivered %+v", c.Message)
+				default:
+				}
+				return l.Tries == 1 && !f.has(r.ID)
+			})
+		})
 	}
-	for id, change := range moved {
-		l := r.Value
-		change(&l)
-		if err := f.docs.Insert(t.Context(), id, l); err != nil {
-			t.Fatal(err)
+}
+
+func TestAFailureIsTriedAgainBeforeTheNextPoll(t *testing.T) {
+	tries := make(chan []byte, 2)
+	f := setUp(t, func(c *Config) {
+		c.Poll, c.Now = time.Hour, time.Now
+		c.Retry = Retry{Delays: []time.Duration{time.Millisecond}}
+		c.Handlers["k"] = func(_ context.Context, m Message) error {
+			tries <- m.Payload
+			if len(tries) == 1 {
+				return errDown
+			}
+			return nil
 		}
-	}
+	})
 	run(t, f.Queue)
-	if c := <-f.calls; c.ID != "m" {
-		t.Errorf("delivered %s", c.ID)
-	} else {
-		c.answer <- nil
-	}
-	for id := range moved {
-		f.putOff(id, 1)
+	put(t, f.Queue, message("m"))
+	f.gone("m")
+	for range 2 { // what the handler kept against the rule is wiped
+		if payload := <-tries; len(payload) == 0 || len(bytes.Trim(payload, "\x00")) != 0 {
+			t.Errorf("the payload is still in memory: %q", payload)
+		}
 	}
 }
 
