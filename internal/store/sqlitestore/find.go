@@ -149,10 +149,15 @@ func (c *collection) query(q store.Query) (string, []any, error) {
 		selects = append(selects, fmt.Sprintf("SELECT id, rev, doc, %s FROM %s WHERE %s AND %s", order, c.table, where, p.where))
 		all = slices.Concat(all, args, p.args)
 	}
-	text := strings.Join(selects, " UNION ALL ") + " ORDER BY 4, 1"
+	direction := ""
 	if q.Desc {
-		text = strings.Join(selects, " UNION ALL ") + " ORDER BY 4 DESC, 1 DESC"
+		direction = " DESC"
 	}
+	text := strings.Join(selects, " UNION ALL ") + " ORDER BY "
+	if order != "id" { // naming the id twice would make SQLite sort
+		text += "4" + direction + ", "
+	}
+	text += "1" + direction
 	if q.Limit > 0 {
 		text, all = text+" LIMIT ?", append(all, q.Limit)
 	}
@@ -175,7 +180,7 @@ func (c *collection) conditions(where []store.Cond) (string, []any, error) {
 		default:
 			return "", nil, fmt.Errorf("store: unknown comparison %q", w.Op)
 		}
-		if err := comparable(w.Value); err != nil {
+		if err := checkValue(w.Value); err != nil {
 			return "", nil, err
 		}
 		args = append(args, argument(w.Value))
@@ -187,7 +192,8 @@ func (c *collection) unknown(field string) error {
 	return fmt.Errorf("store: collection %s: %q is not a key of its Spec", c.spec.Name, field)
 }
 
-func comparable(v any) error {
+// checkValue refuses what is not a key (see store.Key).
+func checkValue(v any) error {
 	switch v.(type) {
 	case string, int64, time.Time:
 		return nil
@@ -220,7 +226,7 @@ func behind(order string, q store.Query) ([]part, error) {
 		}
 		return parts, nil
 	}
-	if err := comparable(q.After.Value); err != nil {
+	if err := checkValue(q.After.Value); err != nil {
 		return nil, err
 	}
 	parts := []part{{

@@ -62,11 +62,10 @@ func (c *collection) indexes() map[string]string {
 	for _, f := range c.spec.Unique {
 		add("unique", f, "CREATE UNIQUE INDEX", column(f))
 	}
-	for _, f := range c.spec.Ordered {
-		add("ordered", f, "CREATE INDEX", column(f)+", id")
-	}
-	if f := c.spec.Expires; f != "" {
-		add("expires", f, "CREATE INDEX", column(f))
+	for _, f := range append(slices.Clone(c.spec.Ordered), c.spec.Expires) {
+		if f != "" {
+			add("ordered", f, "CREATE INDEX", column(f)+", id")
+		}
 	}
 	return defs
 }
