@@ -10,9 +10,6 @@ import (
 // maxMonthsAhead is 20 years, counted by month (decisions C4 and G).
 const maxMonthsAhead = 20 * 12
 
-// lastZone is UTC−12, where every day ends last.
-var lastZone = time.FixedZone("UTC-12", -12*60*60)
-
 // Expiry is the month printed on a card. A card is valid through its last day.
 type Expiry struct {
 	Month int // 1 to 12
@@ -56,10 +53,10 @@ func ParseExpiryText(text string, now time.Time) (Expiry, error) {
 	return ParseExpiry(m, y, now)
 }
 
-// Ends is the first instant at which the month is over in every time zone:
-// noon UTC of the first day after it.
+// Ends is the first instant at which the month is over in every time zone. Days
+// end last at UTC−12: at noon UTC of the next.
 func (e Expiry) Ends() time.Time {
-	return time.Date(e.Year, time.Month(e.Month)+1, 1, 0, 0, 0, 0, lastZone).UTC()
+	return time.Date(e.Year, time.Month(e.Month)+1, 1, 12, 0, 0, 0, time.UTC)
 }
 
 // Expired reports whether the month has ended everywhere at now.

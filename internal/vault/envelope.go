@@ -23,10 +23,6 @@ const (
 	maxSealed   = 2 + maxID + 4 + 2 + maxWrap + gcmOverhead + MaxPlaintext
 )
 
-// text is base64 that refuses stray bits in the last character, so that a
-// value has one spelling.
-var text = base64.StdEncoding.Strict()
-
 // envelope is a sealed value, taken apart.
 type envelope struct {
 	Wrapped
@@ -44,12 +40,14 @@ func (e envelope) encode() (string, error) {
 	b = binary.BigEndian.AppendUint16(b, uint16(len(e.Key)))
 	b = append(b, e.Key...)
 	b = append(b, e.data...)
-	return prefix + text.EncodeToString(b) + suffix, nil
+	return prefix + base64.StdEncoding.EncodeToString(b) + suffix, nil
 }
 
 // decode takes a sealed text apart and checks its shape; every error is
-// ErrOpen. The decoder skips line breaks even when strict, hence the search.
+// ErrOpen. A value has one spelling: stray bits in the last character and line
+// breaks, which the decoder skips even when strict, are refused.
 func decode(sealed string) (envelope, error) {
+	text := base64.StdEncoding.Strict()
 	inner, ok := strings.CutPrefix(sealed, prefix)
 	inner, ok2 := strings.CutSuffix(inner, suffix)
 	if !ok || !ok2 || len(inner) > text.EncodedLen(maxSealed) || strings.ContainsAny(inner, "\r\n") {
