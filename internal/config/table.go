@@ -62,10 +62,16 @@ func (t Setting) spring(name string, services ...string) Setting {
 	return t
 }
 
-// row makes a row whose value, of kind k, is kept at p.
-func row[T any](key, def string, k kind[T], p *T, doc string) Setting {
+// row completes the part of a row that is about the value.
+func row(key, def string, value Setting, doc string) Setting {
+	value.Key, value.Default, value.Doc = key, def, doc
+	return value
+}
+
+// at is the part of a row about its value: of kind k, kept at p.
+func (k kind[T]) at(p *T) Setting {
 	return Setting{
-		Key: key, Kind: k.name, Default: def, Doc: doc, Values: k.values, want: k.want,
+		Kind: k.name, Values: k.values, want: k.want,
 		set: func(text string) error {
 			v, err := k.parse(strings.TrimSpace(text))
 			if err == nil {
@@ -99,25 +105,25 @@ const (
 // placeRows say where things are: data, addresses, registries.
 func placeRows(s *Settings) []Setting {
 	return []Setting{
-		row("data", "./ccms-data", path, &s.Data,
+		row("data", "./ccms-data", path.at(&s.Data),
 			"Data folder; a service started alone has ./ccms-data/SERVICE unless this is given."),
-		row("store.url", "sqlite:", storeURL, &s.Store.URL,
+		row("store.url", "sqlite:", storeURL.at(&s.Store.URL),
 			"Where documents are kept: sqlite: in the data folder, mongodb://HOST/CCMS or mongodb+srv://HOST/CCMS.").secret(),
-		row("store.allow-standalone", "false", boolean, &s.Store.AllowStandalone,
+		row("store.allow-standalone", "false", boolean.at(&s.Store.AllowStandalone),
 			"Take a MongoDB that is no replica set, which can lose writes it acknowledged."),
-		row("eureka.addr", "127.0.0.1:8761", address, &s.Eureka.Addr,
+		row("eureka.addr", "127.0.0.1:8761", address.at(&s.Eureka.Addr),
 			"Address the registry listens on; port 0 picks a free one.").spring("server.port", "eureka"),
-		row("login.addr", "127.0.0.1:8081", address, &s.Login.Addr,
+		row("login.addr", "127.0.0.1:8081", address.at(&s.Login.Addr),
 			"Address the login service listens on; port 0 picks a free one.").spring("server.port", "login"),
-		row("creditcard.addr", "127.0.0.1:8083", address, &s.CreditCard.Addr,
+		row("creditcard.addr", "127.0.0.1:8083", address.at(&s.CreditCard.Addr),
 			"Address the card service listens on; port 0 picks a free one.").spring("server.port", "creditcard"),
-		row("portal.addr", "127.0.0.1:5000", address, &s.Portal.Addr,
+		row("portal.addr", "127.0.0.1:5000", address.at(&s.Portal.Addr),
 			"Address the portal listens on; port 0 picks a free one.").spring("server.port", "portal"),
-		row("eureka.urls", "http://localhost:8761/eureka/", registryURLs, &s.Eureka.URLs,
+		row("eureka.urls", "http://localhost:8761/eureka/", registryURLs.at(&s.Eureka.URLs),
 			"Registries the services use, separated by commas; ccms up uses its own unless this is given.").secret().spring(defaultZone, "login", "creditcard", "portal", ""),
-		row("eureka.peers", "", optional(registryURLs), &s.Eureka.Peers,
+		row("eureka.peers", "", optional(registryURLs).at(&s.Eureka.Peers),
 			"Registries this one replicates with, separated by commas.").secret().spring(defaultZone, "eureka"),
-		row("keyring.url", "", keyURL, &s.Keyring.URL,
+		row("keyring.url", "", keyURL.at(&s.Keyring.URL),
 			"Root key: file:PATH or the URL of a key service; a key file in the data folder unless given.").secret(),
 	}
 }
@@ -125,27 +131,27 @@ func placeRows(s *Settings) []Setting {
 // edgeRows concern who may reach the services, how, and what leaves them.
 func edgeRows(s *Settings) []Setting {
 	return []Setting{
-		row("public-url", "", publicURL, &s.PublicURL,
+		row("public-url", "", publicURL.at(&s.PublicURL),
 			"Where people reach the portal: the base of links in mails and the issuer of tokens; the portal's address unless given."),
-		row("tls.cert-file", "", file, &s.TLS.CertFile,
+		row("tls.cert-file", "", file.at(&s.TLS.CertFile),
 			"Certificate chain (PEM) the services show; read again on SIGHUP."),
-		row("tls.key-file", "", file, &s.TLS.KeyFile,
+		row("tls.key-file", "", file.at(&s.TLS.KeyFile),
 			"Private key (PEM) of tls.cert-file; read again on SIGHUP."),
-		row("tls.ca-file", "", file, &s.TLS.CAFile,
+		row("tls.ca-file", "", file.at(&s.TLS.CAFile),
 			"Authorities (PEM) that vouch for the other services; read again on SIGHUP."),
-		row("insecure-http", "false", boolean, &s.InsecureHTTP,
+		row("insecure-http", "false", boolean.at(&s.InsecureHTTP),
 			"Let portal and registry serve plain HTTP off loopback, behind a proxy that ends TLS."),
-		row("server.trusted-proxies", "", prefixes, &s.Server.TrustedProxies,
+		row("server.trusted-proxies", "", prefixes.at(&s.Server.TrustedProxies),
 			"Addresses or networks, separated by commas, whose X-Forwarded-For is believed."),
-		row("internal.credential-file", "", file, &s.Internal.CredentialFile,
+		row("internal.credential-file", "", file.at(&s.Internal.CredentialFile),
 			"Credential by which the services know each other; keys/internal in the data folder unless given."),
-		row("mail.smtp-url", "", smtpURL, &s.Mail.SMTPURL,
+		row("mail.smtp-url", "", smtpURL.at(&s.Mail.SMTPURL),
 			"Mail server, smtp://USER@HOST:587 or smtps://USER@HOST; mails become files in the data folder unless given.").secret(),
-		row("mail.smtp-password-file", "", file, &s.Mail.SMTPPasswordFile,
+		row("mail.smtp-password-file", "", file.at(&s.Mail.SMTPPasswordFile),
 			"File with the password of the mail server's user."),
-		row("mail.from", "CCMS <no-reply@localhost>", mailbox, &s.Mail.From,
+		row("mail.from", "CCMS <no-reply@localhost>", mailbox.at(&s.Mail.From),
 			"Sender of mails."),
-		row("webhook.allow-private", "false", boolean, &s.Webhook.AllowPrivate,
+		row("webhook.allow-private", "false", boolean.at(&s.Webhook.AllowPrivate),
 			"Let webhooks call private networks; for tests only."),
 	}
 }
@@ -154,21 +160,21 @@ func edgeRows(s *Settings) []Setting {
 func loginRows(s *Settings) []Setting {
 	l := &s.Login
 	return []Setting{
-		row("login.token-ttl", "1h", duration, &l.TokenTTL, "Life of a token."),
-		row("login.session-idle", "15m", duration, &l.SessionIdle, "A session ends after this time without a request."),
-		row("login.lock-after", "5", between(1, 1000), &l.LockAfter, "Failures that lock an address out."),
-		row("login.lock-window", "15m", duration, &l.LockWindow, "Time in which those failures count."),
-		row("login.lock-for", "30m", duration, &l.LockFor, "Time a lock lasts."),
-		row("login.verify-ttl", "24h", duration, &l.VerifyTTL, "Life of the link that verifies an e-mail address."),
-		row("login.reset-ttl", "30m", duration, &l.ResetTTL, "Life of the link that resets a password."),
-		row("login.resend-after", "60s", duration, &l.ResendAfter, "Time between two mails of one kind to one address."),
-		row("login.password-max-age", "2160h", durationOrOff, &l.PasswordMaxAge, "A password older than this must be changed; 0 turns it off."),
-		row("login.bcrypt-cost", "10", between(10, 15), &l.BcryptCost, "Work of a password hash: each step doubles it; `ccms doctor` says what this machine can afford."),
-		row("login.jwt-algorithm", "ES256", oneOf("ES256", "RS256", "HS256"), &l.JWTAlgorithm, "Signature of tokens; RS256 and HS256 for consumers that know no other."),
-		row("login.jwt-secret-file", "", file, &l.JWTSecretFile, "File with the secret for HS256, at least 32 bytes."),
-		row("login.enumeration", "contract", oneOf("contract", "hardened"), &l.Enumeration, "Whether answers tell that an address is known, as the contract has it, or not."),
-		row("login.rate-per-address", "300", between(1, 1_000_000), &l.RatePerAddress, "Attempts a minute on credential routes from one client address."),
-		row("login.rate-per-network", "1200", between(1, 1_000_000), &l.RatePerNetwork, "Attempts a minute on credential routes from one network (/24 or /56)."),
+		row("login.token-ttl", "1h", duration.at(&l.TokenTTL), "Life of a token."),
+		row("login.session-idle", "15m", duration.at(&l.SessionIdle), "A session ends after this time without a request."),
+		row("login.lock-after", "5", between(1, 1000).at(&l.LockAfter), "Failures that lock an address out."),
+		row("login.lock-window", "15m", duration.at(&l.LockWindow), "Time in which those failures count."),
+		row("login.lock-for", "30m", duration.at(&l.LockFor), "Time a lock lasts."),
+		row("login.verify-ttl", "24h", duration.at(&l.VerifyTTL), "Life of the link that verifies an e-mail address."),
+		row("login.reset-ttl", "30m", duration.at(&l.ResetTTL), "Life of the link that resets a password."),
+		row("login.resend-after", "60s", duration.at(&l.ResendAfter), "Time between two mails of one kind to one address."),
+		row("login.password-max-age", "2160h", durationOrOff.at(&l.PasswordMaxAge), "A password older than this must be changed; 0 turns it off."),
+		row("login.bcrypt-cost", "10", between(10, 15).at(&l.BcryptCost), "Work of a password hash: each step doubles it; `ccms doctor` says what this machine can afford."),
+		row("login.jwt-algorithm", "ES256", oneOf("ES256", "RS256", "HS256").at(&l.JWTAlgorithm), "Signature of tokens; RS256 and HS256 for consumers that know no other."),
+		row("login.jwt-secret-file", "", file.at(&l.JWTSecretFile), "File with the secret for HS256, at least 32 bytes."),
+		row("login.enumeration", "contract", oneOf("contract", "hardened").at(&l.Enumeration), "Whether answers tell that an address is known, as the contract has it, or not."),
+		row("login.rate-per-address", "300", between(1, 1_000_000).at(&l.RatePerAddress), "Attempts a minute on credential routes from one client address."),
+		row("login.rate-per-network", "1200", between(1, 1_000_000).at(&l.RatePerNetwork), "Attempts a minute on credential routes from one network (/24 or /56)."),
 	}
 }
 
@@ -176,20 +182,20 @@ func loginRows(s *Settings) []Setting {
 func cardRows(s *Settings) []Setting {
 	c := &s.CreditCard
 	return []Setting{
-		row("creditcard.login-timeout", "2s", duration, &c.LoginTimeout, "Time the login service has to say whether a session holds."),
-		row("creditcard.deleted-retention", "2160h", duration, &c.DeletedRetention, "Time until a deleted card is erased."),
-		row("creditcard.breaker.failure-rate-threshold", "50", between(1, 100), &c.Breaker.FailureRateThreshold, "Percent of failed calls to the login service that open the breaker.").spring(breaker + "failureRateThreshold"),
-		row("creditcard.breaker.sliding-window-size", "5", between(1, 10_000), &c.Breaker.SlidingWindowSize, "Calls the breaker looks back on.").spring(breaker + "slidingWindowSize"),
-		row("creditcard.breaker.wait-duration-in-open-state", "10s", duration, &c.Breaker.WaitDurationInOpenState, "Time the breaker stays open.").spring(breaker + "waitDurationInOpenState"),
-		row("reveal.per-hour", "100", between(0, 1_000_000), &s.Reveal.PerHour, "Full numbers one client of a firm may ask for in an hour."),
+		row("creditcard.login-timeout", "2s", duration.at(&c.LoginTimeout), "Time the login service has to say whether a session holds."),
+		row("creditcard.deleted-retention", "2160h", duration.at(&c.DeletedRetention), "Time until a deleted card is erased."),
+		row("creditcard.breaker.failure-rate-threshold", "50", between(1, 100).at(&c.Breaker.FailureRateThreshold), "Percent of failed calls to the login service that open the breaker.").spring(breaker + "failureRateThreshold"),
+		row("creditcard.breaker.sliding-window-size", "5", between(1, 10_000).at(&c.Breaker.SlidingWindowSize), "Calls the breaker looks back on.").spring(breaker + "slidingWindowSize"),
+		row("creditcard.breaker.wait-duration-in-open-state", "10s", duration.at(&c.Breaker.WaitDurationInOpenState), "Time the breaker stays open.").spring(breaker + "waitDurationInOpenState"),
+		row("reveal.per-hour", "100", between(0, 1_000_000).at(&s.Reveal.PerHour), "Full numbers one client of a firm may ask for in an hour."),
 	}
 }
 
 // logRows say what becomes of log lines.
 func logRows(s *Settings) []Setting {
 	return []Setting{
-		row("log.format", "json", oneOf("text", "json"), &s.Log.Format, "Shape of log lines, json being ECS; text on a terminal unless given."),
-		row("log.file", "", optional(path), &s.Log.File, "File that log lines go to beside the console, rotated."),
-		row("log.level", "info", level, &s.Log.Level, "Least level that is logged.").reread(),
+		row("log.format", "json", oneOf("text", "json").at(&s.Log.Format), "Shape of log lines, json being ECS; text on a terminal unless given."),
+		row("log.file", "", optional(path).at(&s.Log.File), "File that log lines go to beside the console, rotated."),
+		row("log.level", "info", level.at(&s.Log.Level), "Least level that is logged.").reread(),
 	}
 }

@@ -153,33 +153,32 @@ func netURL(want string, schemes ...string) kind[URL] {
 	}
 }
 
-var registryURLs = func() kind[URLs] {
-	one := netURL("", "http", "https")
-	return kind[URLs]{
-		name: "URLs", want: "URLs such as http://localhost:8761/eureka/, separated by commas",
-		parse: func(text string) (URLs, error) {
-			var all URLs
-			for _, part := range splitList(text) {
-				u, err := one.parse(part)
-				if err != nil {
-					return nil, err
-				}
-				all = append(all, u)
+var registryURL = netURL("", "http", "https")
+
+var registryURLs = kind[URLs]{
+	name: "URLs", want: "URLs such as http://localhost:8761/eureka/, separated by commas",
+	parse: func(text string) (URLs, error) {
+		var all URLs
+		for _, part := range splitList(text) {
+			u, err := registryURL.parse(part)
+			if err != nil {
+				return nil, err
 			}
-			if all == nil {
-				return nil, errors.New("names no registry")
-			}
-			return all, nil
-		},
-		show: func(all URLs) any {
-			texts := make([]string, 0, len(all))
-			for _, u := range all {
-				texts = append(texts, u.String())
-			}
-			return texts
-		},
-	}
-}()
+			all = append(all, u)
+		}
+		if all == nil {
+			return nil, errors.New("names no registry")
+		}
+		return all, nil
+	},
+	show: func(all URLs) any {
+		texts := make([]string, 0, len(all))
+		for _, u := range all {
+			texts = append(texts, u.String())
+		}
+		return texts
+	},
+}
 
 var keyScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:.`)
 

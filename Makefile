@@ -1,0 +1,51 @@
+# CCMS. The first five targets are for people; `make check` runs the rest.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
+FUZZTIME   ?= 5s
+
+.PHONY: build test check check-peers bench format vet lint vulnerabilities generated race fuzz
+
+build: ## the binary
+	go build -o bin/ccms ./cmd/ccms
+
+test: ## every test
+	go test ./...
+
+check: format vet lint vulnerabilities generated race fuzz ## all that a change must pass beside the tests
+	@echo "check: passed"
+
+check-peers: ## tests against other people's software
+	@scripts/check-peers
+
+bench: ## every benchmark, with memory
+	go test -run '^$$' -bench . -benchmem ./...
+
+format: ## gofmt leaves everything as it is
+	@bad=$$(gofmt -l $$(git ls-files -co --exclude-standard '*.go')); \
+	if [ -n "$$bad" ]; then echo "gofmt -w is due:"; echo "$$bad"; exit 1; fi
+
+vet: ## go vet, go fix, and the module files
+	go vet ./...
+	@diff=$$(go fix -diff ./...) || { echo "$$diff"; echo "go fix is due: go fix ./..."; exit 1; }; \
+	if [ -n "$$diff" ]; then echo "$$diff"; echo "go fix is due: go fix ./..."; exit 1; fi
+	go mod verify
+	go mod tidy -diff
+
+lint: ## staticcheck
+	go run $(STATICCHECK) ./...
+
+# The database of vulnerabilities may be out of reach; then nothing is known,
+# which is said and is no failure. Vulnerable calls that were found are one.
+vulnerabilities:
+	@scripts/vulnerabilities $(GOVULNCHECK)
+
+generated: ## committed generated files are what their generators give
+	@scripts/generated
+
+race: ## every test under the race detector, which needs a C compiler
+	@scripts/tools gcc
+	CGO_ENABLED=1 go test -race -timeout 20m ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	@scripts/fuzz $(FUZZTIME)
