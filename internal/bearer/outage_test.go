@@ -220,6 +220,21 @@ func TestWhenAllHaveLeftTheCallEndsAndTheNextStartsAfresh(t *testing.T) {
 	})
 }
 
+func TestWhoComesAfterAllHaveLeftDoesNotJoinTheCancelledCall(t *testing.T) {
+	var g flights[string, int]
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	ending := make(chan struct{})
+	if _, err := g.do(ctx, "k", func(context.Context) (int, error) { <-ending; return 1, nil }); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if n, err := g.do(t.Context(), "k", func(context.Context) (int, error) { return 2, nil }); n != 2 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	close(ending)
+	g.running.Wait()
+}
+
 // transport is a RoundTripper as the registry's client gives it.
 type transport func(*http.Request) (*http.Response, error)
 

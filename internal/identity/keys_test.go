@@ -163,6 +163,21 @@ func TestARetiredKeyKeepsNoPrivatePartInTheStore(t *testing.T) {
 	}
 }
 
+func TestARotationForgetsKeysWhoseTokensHaveAllExpired(t *testing.T) {
+	h := newHouse(t)
+	i := h.open(ES256)
+	for range 3 {
+		if err := i.keys.Rotate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		h.clock.Advance(2 * time.Hour)
+	}
+	r, err := i.keys.records.Get(t.Context(), keyDocument)
+	if err != nil || len(r.Value.Keys) != 3 {
+		t.Errorf("%d keys kept, want the retired one, the active and the next; %v", len(r.Value.Keys), err)
+	}
+}
+
 func TestAnUnknownKeyIsLookedForInTheStoreAtMostOnceASecond(t *testing.T) {
 	h := newHouse(t)
 	here, there := h.open(ES256), h.open(ES256)

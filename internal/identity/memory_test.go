@@ -32,6 +32,7 @@ func TestMemoryIsBoundedAndForgetsTheOldest(t *testing.T) {
 			t.Fatalf("%d remembered", len(m.young)+len(m.old))
 		}
 	}
+	m.Put(DigestOf("next generation"), 0, now.Add(time.Hour))
 	for n := 990; n < 1000; n++ {
 		if _, ok := m.Get(DigestOf(fmt.Sprint(n)), now); !ok {
 			t.Errorf("%d, one of the last ten, is forgotten", n)

@@ -158,14 +158,21 @@ func TestKeysThatAreTooWeakVerifyNothing(t *testing.T) {
 	}
 	short := make([]byte, minSecret-1)
 	raw := bytes.Repeat([]byte{1}, 64)
-	weak := &rsa.PublicKey{N: new(big.Int).Rsh(strong.N, 1024), E: strong.E}
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weakly, err := rsa.SignPKCS1v15(rand.Reader, weak, crypto.SHA256, sum.Sum(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		key       any
 		algorithm string
 		signature []byte
 	}{
 		"P-384 as ES256":         {&p384.PublicKey, ES256, raw},
-		"RSA of 1024 bits":       {weak, RS256, pkcs[:128]},
+		"RSA of 1024 bits":       {&weak.PublicKey, RS256, weakly},
 		"PSS as PKCS #1":         {&strong.PublicKey, RS256, pss},
 		"zeros":                  {&strong.PublicKey, RS256, make([]byte, 256)},
 		"a byte long":            {&strong.PublicKey, RS256, append(bytes.Clone(pkcs), 0)},
