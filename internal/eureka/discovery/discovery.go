@@ -104,6 +104,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.Self != nil {
 		c.self = cfg.Self.Clone()
+		c.self.App = strings.ToUpper(c.self.App) // as the registry will say it
 		c.self.LastDirty = cfg.Now().UnixMilli()
 	}
 	return c, nil

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -8,22 +9,23 @@ import (
 	"strings"
 
 	"ccms/internal/eureka"
+	"ccms/internal/eureka/registry/lease"
 )
 
 func (g *Registry) getApps(c *call) {
-	c.list(g.all)
+	c.list(g.leases.All)
 }
 
 func (g *Registry) getDelta(c *call) {
-	c.list(g.delta)
+	c.list(g.leases.Delta)
 }
 
 func (g *Registry) getVIP(c *call) {
-	c.list(func() eureka.Applications { return g.vip(c.id, false) })
+	c.list(func() eureka.Applications { return g.leases.VIP(c.id, false) })
 }
 
 func (g *Registry) getSVIP(c *call) {
-	c.list(func() eureka.Applications { return g.vip(c.id, true) })
+	c.list(func() eureka.Applications { return g.leases.VIP(c.id, true) })
 }
 
 // list answers with applications in the form asked for.
@@ -42,7 +44,7 @@ func (g *Registry) getApp(c *call) {
 		empty(c.w, http.StatusNotAcceptable)
 		return
 	}
-	app, ok := g.application(c.app)
+	app, ok := g.leases.Application(c.app)
 	if !ok {
 		empty(c.w, http.StatusNotFound)
 		return
@@ -51,11 +53,11 @@ func (g *Registry) getApp(c *call) {
 }
 
 func (g *Registry) getInstance(c *call) {
-	c.one(g.instance(c.app, c.id))
+	c.one(g.leases.Instance(c.app, c.id))
 }
 
 func (g *Registry) getAnywhere(c *call) {
-	c.one(g.anywhere(c.id))
+	c.one(g.leases.Anywhere(c.id))
 }
 
 func (c *call) one(in *eureka.Instance, found bool) {
@@ -94,11 +96,11 @@ func (g *Registry) postInstance(c *call) {
 	}
 	complete(in)
 	c.id = in.ID
-	if (in.Claims(g.cfg.Reserved) || g.reserved(c.app, c.id)) && !g.cfg.Authorize(c.r) {
+	if (in.Claims(g.cfg.Reserved) || g.leases.Reserved(c.app, c.id)) && !g.cfg.Authorize(c.r) {
 		empty(c.w, http.StatusForbidden)
 		return
 	}
-	c.stored(g.register(in, c.replicated()), http.StatusNoContent)
+	c.stored(g.leases.Register(in, c.replicated()), http.StatusNoContent)
 }
 
 // unreadable is the reference's answer to a body it cannot parse, in the
@@ -150,7 +152,7 @@ func complete(in *eureka.Instance) {
 // stored answers a write that may have met the registry's bounds.
 func (c *call) stored(err error, status int) {
 	switch {
-	case errors.Is(err, errTooLarge):
+	case errors.Is(err, lease.ErrTooLarge):
 		empty(c.w, http.StatusRequestEntityTooLarge)
 	case err != nil:
 		c.w.Header().Set("Retry-After", "30")
@@ -175,13 +177,13 @@ func (g *Registry) putHeartbeat(c *call) {
 		return
 	}
 	override, _ := eureka.ParseStatus(q.Get("overriddenstatus"))
-	v, in := g.heartbeat(c.app, c.id, beat{dirty, override, c.replicated()})
+	v, in := g.leases.Heartbeat(c.app, c.id, lease.Beat{Dirty: dirty, Override: override, Replicated: c.replicated()})
 	switch v {
-	case renewed:
+	case lease.Renewed:
 		empty(c.w, http.StatusOK)
-	case missing:
+	case lease.Missing:
 		empty(c.w, http.StatusNotFound)
-	case conflict:
+	case lease.Conflict:
 		form, label := eureka.Form{}, "application/json"
 		if a, ok := negotiate(c.r); ok {
 			form, label = a.form, a.label
@@ -192,7 +194,7 @@ func (g *Registry) putHeartbeat(c *call) {
 
 func (g *Registry) deleteInstance(c *call) {
 	if g.authorized(c) {
-		c.found(g.cancel(c.app, c.id))
+		c.found(g.leases.Cancel(c.app, c.id))
 	}
 }
 
@@ -205,11 +207,11 @@ func (c *call) found(ok bool) {
 }
 
 func (g *Registry) putStatus(c *call) {
-	g.statusCall(c, "", g.setStatus)
+	g.statusCall(c, "", g.leases.SetStatus)
 }
 
 func (g *Registry) deleteStatus(c *call) {
-	g.statusCall(c, string(eureka.Unknown), g.clearStatus)
+	g.statusCall(c, string(eureka.Unknown), g.leases.ClearStatus)
 }
 
 // statusCall reads value and lastDirtyTimestamp; otherwise stands for a
@@ -219,11 +221,11 @@ func (g *Registry) statusCall(c *call, otherwise string, do func(app, id string,
 		return
 	}
 	q := c.r.URL.Query()
-	if _, known := g.instance(c.app, c.id); !known {
+	if _, known := g.leases.Instance(c.app, c.id); !known {
 		empty(c.w, http.StatusNotFound)
 		return
 	}
-	status, ok := eureka.ParseStatus(or(q.Get("value"), otherwise))
+	status, ok := eureka.ParseStatus(cmp.Or(q.Get("value"), otherwise))
 	if !ok {
 		empty(c.w, http.StatusInternalServerError) // as the reference
 		return
@@ -257,7 +259,7 @@ func (g *Registry) putMetadata(c *call) {
 			add[k] = v[0]
 		}
 	}
-	ok, err := g.addMetadata(c.app, c.id, add)
+	ok, err := g.leases.AddMetadata(c.app, c.id, add)
 	if !ok {
 		empty(c.w, http.StatusNotFound)
 		return

@@ -140,7 +140,7 @@ func empty(w http.ResponseWriter, status int) {
 // authorized answers 403 to a write on a reserved name without proof
 // (decision E3) and reports whether to go on.
 func (g *Registry) authorized(c *call) bool {
-	if !g.reserved(c.app, c.id) || g.cfg.Authorize(c.r) {
+	if !g.leases.Reserved(c.app, c.id) || g.cfg.Authorize(c.r) {
 		return true
 	}
 	empty(c.w, http.StatusForbidden)

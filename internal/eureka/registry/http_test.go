@@ -9,11 +9,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"ccms/internal/eureka"
 	"ccms/internal/eureka/registry"
+	"ccms/internal/eureka/registry/lease"
 	"ccms/internal/httpserver"
 )
 
@@ -404,7 +407,7 @@ func TestReservedNamesAreWrittenOnlyWithProof(t *testing.T) {
 }
 
 func TestAFloodOfRegistrationsIsBounded(t *testing.T) {
-	s := serve(t, registry.Config{MaxInstances: 3, MaxInstanceBytes: 8 << 10})
+	s := serve(t, registry.Config{Leases: lease.Config{MaxInstances: 3, MaxInstanceBytes: 8 << 10}})
 	for i := range 3 {
 		s.register("SVC", fmt.Sprint(i))
 	}
@@ -416,7 +419,7 @@ func TestAFloodOfRegistrationsIsBounded(t *testing.T) {
 	big := instanceJSON("SVC", "1", `"metadata":{"k":"`+strings.Repeat("v", 9<<10)+`"}`)
 	s.want(http.StatusRequestEntityTooLarge, "POST", "/eureka/apps/SVC", big, "Content-Type", "application/json")
 	s.want(http.StatusRequestEntityTooLarge, "PUT", "/eureka/apps/SVC/1/metadata?k="+strings.Repeat("v", 9<<10), "")
-	s = serve(t, registry.Config{MaxBytes: 2000})
+	s = serve(t, registry.Config{Leases: lease.Config{MaxBytes: 2000}})
 	s.register("SVC", "1")
 	s.want(http.StatusServiceUnavailable, "POST", "/eureka/apps/SVC", big, "Content-Type", "application/json")
 }
@@ -471,5 +474,51 @@ func TestASnapshotForgetsNobody(t *testing.T) {
 	s.register("SVC", "cleared", `"lastDirtyTimestamp":5`)
 	if in := s.instance("SVC", "cleared"); in.Status != eureka.Up {
 		t.Errorf("kept %s for good", in.Status)
+	}
+}
+
+func TestASnapshotThatCannotBeReadIsPassedOver(t *testing.T) {
+	for _, content := range []string{"", "garbage", `{"version":5,"applications":{}}`, `{"version":5,"applications":{"applications":{"application":[{"name":"A","instance":[{"app":""}]}]}}}`} {
+		file := t.TempDir() + "/registry.json"
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := serve(t, registry.Config{Snapshot: file})
+		if a := s.apps("/apps"); len(a.Apps) != 0 {
+			t.Errorf("%q: %v", content, a.Apps)
+		}
+		s.register("SVC", "i")
+	}
+}
+
+// A change is on disk soon after it is visible, not only at the end: a process
+// may be killed.
+func TestTheSnapshotFollowsTheChanges(t *testing.T) {
+	file := t.TempDir() + "/registry.json"
+	s := serve(t, registry.Config{Snapshot: file})
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.reg.Run(ctx) }()
+	s.register("SVC", "i-1")
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.After(10 * time.Second); ; {
+		b, err := os.ReadFile(file)
+		if err == nil && strings.Contains(string(b), `"i-1"`) {
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("never written")
+		}
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }

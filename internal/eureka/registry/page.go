@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ccms/internal/eureka"
+	"ccms/internal/eureka/registry/lease"
 )
 
 //go:embed page.html
@@ -14,7 +15,7 @@ var pageHTML string
 
 // pageData is what the page shows.
 type pageData struct {
-	Stats  Stats
+	Stats  lease.Stats
 	Total  int
 	Uptime time.Duration
 	Now    string
@@ -24,7 +25,7 @@ type pageData struct {
 // home is the page at "/": who is registered, in the words of the reference's
 // dashboard, without a script.
 func (g *Registry) home(w http.ResponseWriter, _ *http.Request) error {
-	d := pageData{Stats: g.Stats(), Apps: g.all().Apps, Now: g.cfg.Now().UTC().Format("2006-01-02T15:04:05 -0700")}
+	d := pageData{Stats: g.Stats(), Apps: g.leases.All().Apps, Now: g.cfg.Now().UTC().Format("2006-01-02T15:04:05 -0700")}
 	d.Uptime = d.Stats.Uptime.Round(time.Second)
 	for _, n := range d.Stats.Instances {
 		d.Total += n

@@ -1,4 +1,4 @@
-package registry
+package lease
 
 import (
 	"cmp"
@@ -62,17 +62,17 @@ func (c *changeLog) trim(since int64) bool {
 	return n > 0
 }
 
-// delta is what changed lately: for every instance in the log its latest
+// Delta is what changed lately: for every instance in the log its latest
 // state, deletions last within an application, so that a client that meets a
 // new application never keeps a ghost.
-func (g *Registry) delta() eureka.Applications {
-	g.trim()
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	seen := make(map[key]bool, len(g.log.entries))
+func (t *Table) Delta() eureka.Applications {
+	t.trim()
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	seen := make(map[key]bool, len(t.log.entries))
 	byApp := map[string]*eureka.Application{}
 	var gone []*eureka.Instance
-	for _, e := range slices.Backward(g.log.entries) {
+	for _, e := range slices.Backward(t.log.entries) {
 		if seen[e.key] {
 			continue
 		}
@@ -82,7 +82,7 @@ func (g *Registry) delta() eureka.Applications {
 			app = &eureka.Application{Name: e.key.app}
 			byApp[e.key.app] = app
 		}
-		if l, live := g.find(e.key.app, e.key.id); live {
+		if l, live := t.find(e.key.app, e.key.id); live {
 			app.Instances = append(app.Instances, l.view())
 		} else if e.gone != nil {
 			gone = append(gone, e.gone)
@@ -92,40 +92,40 @@ func (g *Registry) delta() eureka.Applications {
 		app := byApp[in.App]
 		app.Instances = append(app.Instances, in)
 	}
-	return g.applications(byApp)
+	return t.applications(byApp)
 }
 
 // trim moves the delta's window on. What left it changes the delta, and so the
 // version (rule 18).
-func (g *Registry) trim() {
-	since := g.now() - g.cfg.Retention.Milliseconds()
-	g.mu.RLock()
-	due := len(g.log.entries) > 0 && g.log.entries[0].at < since
-	g.mu.RUnlock()
+func (t *Table) trim() {
+	since := t.now() - t.cfg.Retention.Milliseconds()
+	t.mu.RLock()
+	due := len(t.log.entries) > 0 && t.log.entries[0].at < since
+	t.mu.RUnlock()
 	if !due {
 		return
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.log.trim(since) {
-		g.version++
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.log.trim(since) {
+		t.version++
 	}
 }
 
-// all is the whole registry.
-func (g *Registry) all() eureka.Applications {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	byApp := make(map[string]*eureka.Application, len(g.apps))
-	for name, byID := range g.apps {
+// All is the whole registry.
+func (t *Table) All() eureka.Applications {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	byApp := make(map[string]*eureka.Application, len(t.apps))
+	for name, byID := range t.apps {
 		byApp[name] = collect(name, byID)
 	}
-	return g.applications(byApp)
+	return t.applications(byApp)
 }
 
 // applications orders what was gathered; the caller holds the lock.
-func (g *Registry) applications(byApp map[string]*eureka.Application) eureka.Applications {
-	a := eureka.Applications{Version: g.version, Hash: eureka.Hash(g.counts), Apps: make([]eureka.Application, 0, len(byApp))}
+func (t *Table) applications(byApp map[string]*eureka.Application) eureka.Applications {
+	a := eureka.Applications{Version: t.version, Hash: eureka.Hash(t.counts), Apps: make([]eureka.Application, 0, len(byApp))}
 	for _, name := range slices.Sorted(maps.Keys(byApp)) {
 		a.Apps = append(a.Apps, *byApp[name])
 	}
@@ -148,43 +148,43 @@ func (l *lease) view() *eureka.Instance {
 	return &in
 }
 
-// application is one application; not ok when it has no instance.
-func (g *Registry) application(name string) (eureka.Application, bool) {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	byID, ok := g.apps[name]
+// Application is one application; not ok when it has no instance.
+func (t *Table) Application(name string) (eureka.Application, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	byID, ok := t.apps[name]
 	if !ok {
 		return eureka.Application{}, false
 	}
 	return *collect(name, byID), true
 }
 
-// instance is one instance, unless its lease has run out.
-func (g *Registry) instance(app, id string) (*eureka.Instance, bool) {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	l, ok := g.find(app, id)
-	if !ok || g.expired(l, g.now()) {
+// Instance is one instance, unless its lease has run out.
+func (t *Table) Instance(app, id string) (*eureka.Instance, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	l, ok := t.find(app, id)
+	if !ok || t.expired(l, t.now()) {
 		return nil, false
 	}
 	return l.view(), true
 }
 
-// anywhere is the first instance of an id in any application.
-func (g *Registry) anywhere(id string) (*eureka.Instance, bool) {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	for _, name := range slices.Sorted(maps.Keys(g.apps)) {
-		if l, ok := g.apps[name][id]; ok && !g.expired(l, g.now()) {
+// Anywhere is the first instance of an id in any application.
+func (t *Table) Anywhere(id string) (*eureka.Instance, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, name := range slices.Sorted(maps.Keys(t.apps)) {
+		if l, ok := t.apps[name][id]; ok && !t.expired(l, t.now()) {
 			return l.view(), true
 		}
 	}
 	return nil, false
 }
 
-// vip is every instance behind a VIP address, with a hash of its own.
-func (g *Registry) vip(name string, secure bool) eureka.Applications {
-	a := g.all()
+// VIP is every instance behind a VIP address, with a hash of its own.
+func (t *Table) VIP(name string, secure bool) eureka.Applications {
+	a := t.All()
 	a.Version = -1
 	counts := map[eureka.Status]int{}
 	for i := range a.Apps {
@@ -198,13 +198,13 @@ func (g *Registry) vip(name string, secure bool) eureka.Applications {
 	return a
 }
 
-// reserved reports whether writes to an instance need a proof: its name, or
+// Reserved reports whether writes to an instance need a proof: its name, or
 // anything the stored instance goes by, is reserved.
-func (g *Registry) reserved(app, id string) bool {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	if l, ok := g.find(app, id); ok {
+func (t *Table) Reserved(app, id string) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if l, ok := t.find(app, id); ok {
 		return l.reserved
 	}
-	return eureka.IsName(app, g.cfg.Reserved)
+	return eureka.IsName(app, t.cfg.Reserved)
 }

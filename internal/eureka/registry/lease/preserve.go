@@ -1,4 +1,4 @@
-package registry
+package lease
 
 import (
 	"context"
@@ -56,16 +56,16 @@ func perMinute(in *eureka.Instance) float64 { return 60 / float64(max(in.Lease.R
 // threshold is the number of heartbeats a minute above which leases expire:
 // a share of what the living leases promise, each by its own interval. The
 // caller holds the lock.
-func (g *Registry) threshold() int64 {
-	return int64(math.Floor(g.perMin*g.cfg.RenewalPercent + 1e-9))
+func (t *Table) threshold() int64 {
+	return int64(math.Floor(t.perMin*t.cfg.RenewalPercent + 1e-9))
 }
 
 // protected reports self-preservation: when far fewer heartbeats arrive than
 // promised, the network is likelier to have failed than the instances, and
 // nobody is evicted. The caller holds the lock.
-func (g *Registry) protected() bool {
-	return !g.cfg.NoSelfPreservation && g.size >= g.cfg.ProtectFrom &&
-		g.renewed.lastMinute(g.cfg.Now()) <= g.threshold()
+func (t *Table) protected() bool {
+	return !t.cfg.NoSelfPreservation && t.size >= t.cfg.ProtectFrom &&
+		t.renewed.lastMinute(t.cfg.Now()) <= t.threshold()
 }
 
 // budget limits how many leases may be evicted in a minute.
@@ -84,24 +84,24 @@ func evictable(size int, percent float64) int {
 }
 
 // evictLoop looks for expired leases until ctx ends.
-func (g *Registry) evictLoop(ctx context.Context) {
-	tick := time.NewTicker(g.cfg.EvictEvery)
+func (t *Table) evictLoop(ctx context.Context) {
+	tick := time.NewTicker(t.cfg.EvictEvery)
 	defer tick.Stop()
-	last := g.cfg.Now()
+	last := t.cfg.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		now := g.cfg.Now()
-		g.trim()
-		late := now.Sub(last) - g.cfg.EvictEvery
-		if late < g.cfg.EvictEvery {
+		now := t.cfg.Now()
+		t.trim()
+		late := now.Sub(last) - t.cfg.EvictEvery
+		if late < t.cfg.EvictEvery {
 			late = 0 // a tick never comes to the millisecond
 		}
-		for _, in := range g.evict(now, late) {
-			g.note("instance evicted", in)
+		for _, in := range t.evict(now, late) {
+			t.note("instance evicted", in)
 		}
 		last = now
 	}
@@ -110,17 +110,17 @@ func (g *Registry) evictLoop(ctx context.Context) {
 // evict removes expired leases, at random within the window's budget, and
 // returns their instances. compensation is how long this process itself stood
 // still: a lease cannot be blamed for that.
-func (g *Registry) evict(now time.Time, compensation time.Duration) []*eureka.Instance {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+func (t *Table) evict(now time.Time, compensation time.Duration) []*eureka.Instance {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if compensation > 0 {
-		g.prolong(compensation)
+		t.prolong(compensation)
 	}
-	if g.protected() {
+	if t.protected() {
 		return nil
 	}
 	var due []*lease
-	for _, byID := range g.apps {
+	for _, byID := range t.apps {
 		for _, l := range byID {
 			if now.UnixMilli() > l.deadline.Load() {
 				due = append(due, l)
@@ -129,16 +129,16 @@ func (g *Registry) evict(now time.Time, compensation time.Duration) []*eureka.In
 	}
 	shuffle(due)
 	var gone []*eureka.Instance
-	for _, l := range due[:g.allowance(now, len(due))] {
-		g.remove(l, now.UnixMilli())
+	for _, l := range due[:t.allowance(now, len(due))] {
+		t.remove(l, now.UnixMilli())
 		gone = append(gone, l.inst)
 	}
 	return gone
 }
 
 // prolong gives every lease the time this process missed.
-func (g *Registry) prolong(d time.Duration) {
-	for _, byID := range g.apps {
+func (t *Table) prolong(d time.Duration) {
+	for _, byID := range t.apps {
 		for _, l := range byID {
 			l.deadline.Add(d.Milliseconds())
 		}
@@ -146,15 +146,15 @@ func (g *Registry) prolong(d time.Duration) {
 }
 
 // allowance takes up to n evictions from the window's budget.
-func (g *Registry) allowance(now time.Time, n int) int {
-	if n == 0 || g.cfg.NoSelfPreservation || g.size < g.cfg.ProtectFrom {
+func (t *Table) allowance(now time.Time, n int) int {
+	if n == 0 || t.cfg.NoSelfPreservation || t.size < t.cfg.ProtectFrom {
 		return n
 	}
-	if now.Sub(g.budget.since) >= evictionWindow {
-		g.budget = budget{now, evictable(g.size, g.cfg.RenewalPercent)}
+	if now.Sub(t.budget.since) >= evictionWindow {
+		t.budget = budget{now, evictable(t.size, t.cfg.RenewalPercent)}
 	}
-	n = min(n, g.budget.left)
-	g.budget.left -= n
+	n = min(n, t.budget.left)
+	t.budget.left -= n
 	return n
 }
 
@@ -174,17 +174,17 @@ type Stats struct {
 }
 
 // Stats returns the present condition.
-func (g *Registry) Stats() Stats {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	now := g.cfg.Now()
+func (t *Table) Stats() Stats {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	now := t.cfg.Now()
 	s := Stats{
-		Instances: maps.Clone(g.counts), Applications: len(g.apps), Version: g.version,
-		RenewsLastMinute: g.renewed.lastMinute(now), RenewThreshold: g.threshold(), Protected: g.protected(),
-		Delta: len(g.log.entries), Bytes: g.bytes, Uptime: now.Sub(g.started),
+		Instances: maps.Clone(t.counts), Applications: len(t.apps), Version: t.version,
+		RenewsLastMinute: t.renewed.lastMinute(now), RenewThreshold: t.threshold(), Protected: t.protected(),
+		Delta: len(t.log.entries), Bytes: t.bytes, Uptime: now.Sub(t.started),
 	}
 	s.LeaseExpiration = !s.Protected
-	for _, byID := range g.apps {
+	for _, byID := range t.apps {
 		for _, l := range byID {
 			s.OldestUnrenewedMS = max(s.OldestUnrenewedMS, now.UnixMilli()-l.renewed.Load())
 		}

@@ -1,4 +1,4 @@
-package registry
+package lease
 
 import (
 	"context"
@@ -35,17 +35,17 @@ type name struct {
 const saveAfter = 250 * time.Millisecond
 
 // saveLoop writes the snapshot after changes until ctx ends.
-func (g *Registry) saveLoop(ctx context.Context) {
+func (t *Table) saveLoop(ctx context.Context) {
 	rest := saveAfter
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-g.saver:
+		case <-t.saver:
 		}
 		start := time.Now()
-		if err := g.save(); err != nil {
-			g.cfg.Log.Error("registry snapshot not written", "error.message", err.Error())
+		if err := t.save(); err != nil {
+			t.cfg.Log.Error("registry snapshot not written", "error.message", err.Error())
 		}
 		rest = max(saveAfter, 10*time.Since(start))
 		select {
@@ -58,23 +58,23 @@ func (g *Registry) saveLoop(ctx context.Context) {
 
 // save writes the snapshot beside the old one and renames it, synced, so that
 // a crash leaves one or the other.
-func (g *Registry) save() error {
-	s := snapshot{Applications: eureka.Form{}.Applications(nil, g.all())}
-	g.mu.RLock()
-	s.Version = g.version
-	for app, byID := range g.apps {
+func (t *Table) save() error {
+	s := snapshot{Applications: eureka.Form{}.Applications(nil, t.All())}
+	t.mu.RLock()
+	s.Version = t.version
+	for app, byID := range t.apps {
 		for id, l := range byID {
 			if l.cleared {
 				s.Cleared = append(s.Cleared, name{app, id})
 			}
 		}
 	}
-	g.mu.RUnlock()
+	t.mu.RUnlock()
 	b, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
-	return replace(g.cfg.Snapshot, b)
+	return replace(t.cfg.Snapshot, b)
 }
 
 // replace swaps the content of a file atomically and durably. The new content
@@ -104,8 +104,8 @@ func replace(path string, b []byte) error {
 // load fills the registry from the snapshot, if there is one. Leases begin
 // anew with the life a heartbeat gives: their owners could not beat while
 // nobody listened.
-func (g *Registry) load() error {
-	b, err := os.ReadFile(g.cfg.Snapshot)
+func (t *Table) load() error {
+	b, err := os.ReadFile(t.cfg.Snapshot)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -124,24 +124,24 @@ func (g *Registry) load() error {
 	for _, c := range s.Cleared {
 		cleared[key{c.App, c.ID}] = true
 	}
-	now := g.now()
+	now := t.now()
 	for _, app := range a.Apps {
 		for _, in := range app.Instances {
-			g.restore(in, cleared[key{in.App, in.ID}], now)
+			t.restore(in, cleared[key{in.App, in.ID}], now)
 		}
 	}
-	g.version = s.Version + 1
+	t.version = s.Version + 1
 	return nil
 }
 
-func (g *Registry) restore(in *eureka.Instance, cleared bool, now int64) {
-	if g.room(in, nil) != nil || in.ID == "" || in.App == "" {
+func (t *Table) restore(in *eureka.Instance, cleared bool, now int64) {
+	if t.room(in, nil) != nil || in.ID == "" || in.App == "" {
 		return
 	}
 	l := &lease{
 		override: in.Overridden, cleared: cleared,
 		duration: time.Duration(in.Lease.Duration) * time.Second,
 	}
-	g.put(l, in)
-	g.renew(l, now)
+	t.put(l, in)
+	t.renew(l, now)
 }

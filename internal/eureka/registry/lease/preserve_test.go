@@ -1,4 +1,4 @@
-package registry
+package lease
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 )
 
 // running starts a registry in a bubble of its own time.
-func running(t *testing.T, cfg Config) *Registry {
+func running(t *testing.T, cfg Config) *Table {
 	t.Helper()
 	cfg.Log = slog.New(slog.DiscardHandler)
 	g := New(cfg)
@@ -28,7 +28,7 @@ func running(t *testing.T, cfg Config) *Registry {
 	return g
 }
 
-func (g *Registry) have() int {
+func (g *Table) have() int {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	return g.size
@@ -57,7 +57,7 @@ func TestALeaseThatNeverBeatLastsOneDurationAndTwoAfterAHeartbeat(t *testing.T) 
 				g := running(t, Config{Exact: c.exact})
 				mustRegister(t, g, instance("SVC", "i", eureka.Up, 1), false)
 				if c.beats {
-					g.heartbeat("SVC", "i", beat{})
+					g.Heartbeat("SVC", "i", Beat{})
 				}
 				pass(c.lasts - time.Second)
 				if g.have() != 1 {
@@ -67,7 +67,7 @@ func TestALeaseThatNeverBeatLastsOneDurationAndTwoAfterAHeartbeat(t *testing.T) 
 				if g.have() != 0 {
 					t.Error("still there")
 				}
-				if d := g.delta(); len(d.Apps) != 1 || d.Apps[0].Instances[0].Action != eureka.Deleted || d.Hash != "" {
+				if d := g.Delta(); len(d.Apps) != 1 || d.Apps[0].Instances[0].Action != eureka.Deleted || d.Hash != "" {
 					t.Errorf("delta %+v", d)
 				}
 			})
@@ -93,16 +93,16 @@ func TestAnExpiredLeaseIsHiddenUntilAHeartbeatRevivesIt(t *testing.T) {
 	g, at := quiet(t, Config{})
 	mustRegister(t, g, instance("SVC", "i", eureka.Up, 1), false)
 	at.pass(91 * time.Second)
-	if _, ok := g.instance("SVC", "i"); ok {
+	if _, ok := g.Instance("SVC", "i"); ok {
 		t.Error("shown")
 	}
-	if g.setStatus("SVC", "i", eureka.Down, nil) {
+	if g.SetStatus("SVC", "i", eureka.Down, nil) {
 		t.Error("its status could be set")
 	}
-	if v, _ := g.heartbeat("SVC", "i", beat{}); v != renewed {
+	if v, _ := g.Heartbeat("SVC", "i", Beat{}); v != Renewed {
 		t.Errorf("heartbeat: %v", v)
 	}
-	if _, ok := g.instance("SVC", "i"); !ok {
+	if _, ok := g.Instance("SVC", "i"); !ok {
 		t.Error("not revived")
 	}
 }
@@ -127,13 +127,13 @@ func TestOnlyAShareIsEvictedInAMinute(t *testing.T) {
 		// say nothing: protection is off, the limit alone holds.
 		for range 80 {
 			for range 20 {
-				g.heartbeat("SVC", "chatty", beat{})
+				g.Heartbeat("SVC", "chatty", Beat{})
 			}
 			pass(time.Second)
 		}
 		for range 11 {
 			for range 20 {
-				g.heartbeat("SVC", "chatty", beat{})
+				g.Heartbeat("SVC", "chatty", Beat{})
 			}
 			pass(time.Second)
 		}
@@ -159,7 +159,7 @@ func TestAProcessThatStoodStillBlamesNobody(t *testing.T) {
 
 // T20
 func TestSelfPreservationBeginsAtItsThreshold(t *testing.T) {
-	fill := func(g *Registry, n int) {
+	fill := func(g *Table, n int) {
 		for i := range n {
 			mustRegister(t, g, instance("SVC", fmt.Sprint(i), eureka.Up, 1), false)
 		}
@@ -174,7 +174,7 @@ func TestSelfPreservationBeginsAtItsThreshold(t *testing.T) {
 		protected bool
 	}{{16, true}, {17, true}, {18, false}} {
 		for range c.beats {
-			g.heartbeat("SVC", "1", beat{})
+			g.Heartbeat("SVC", "1", Beat{})
 		}
 		if s := g.Stats(); s.RenewsLastMinute == int64(c.beats) {
 			t.Error("an unfinished minute counts")
@@ -211,7 +211,7 @@ func TestTheThresholdGoesByEachLeasesOwnInterval(t *testing.T) {
 	if got := g.Stats().RenewThreshold; got != 11 { // 0.85 × (12 + 2)
 		t.Errorf("got %d", got)
 	}
-	g.cancel("SVC", "fast")
+	g.Cancel("SVC", "fast")
 	if got := g.Stats().RenewThreshold; got != 1 {
 		t.Errorf("got %d", got)
 	}
@@ -227,7 +227,7 @@ func TestAProtectedRegistryEvictsNobody(t *testing.T) {
 		if got := g.have(); got != 12 {
 			t.Errorf("%d left", got)
 		}
-		if _, ok := g.instance("SVC", "1"); !ok {
+		if _, ok := g.Instance("SVC", "1"); !ok {
 			t.Error("hidden though nobody expires")
 		}
 	})
@@ -243,15 +243,15 @@ func TestEightWritersAtOnceLeaveCountsThatAgree(t *testing.T) {
 				id := fmt.Sprint(i % 20)
 				switch (i + w) % 5 {
 				case 0, 1:
-					_ = g.register(instance("SVC", id, eureka.Up, int64(i)), false)
+					_ = g.Register(instance("SVC", id, eureka.Up, int64(i)), false)
 				case 2:
-					g.heartbeat("SVC", id, beat{})
+					g.Heartbeat("SVC", id, Beat{})
 				case 3:
-					g.setStatus("SVC", id, eureka.OutOfService, nil)
+					g.SetStatus("SVC", id, eureka.OutOfService, nil)
 				case 4:
-					g.cancel("SVC", id)
+					g.Cancel("SVC", id)
 				}
-				_ = g.delta()
+				_ = g.Delta()
 			}
 		}()
 	}
@@ -259,12 +259,12 @@ func TestEightWritersAtOnceLeaveCountsThatAgree(t *testing.T) {
 		<-done
 	}
 	counts := map[eureka.Status]int{}
-	for _, app := range g.all().Apps {
+	for _, app := range g.All().Apps {
 		for _, in := range app.Instances {
 			counts[in.Status]++
 		}
 	}
-	if got, want := g.all().Hash, eureka.Hash(counts); got != want {
+	if got, want := g.All().Hash, eureka.Hash(counts); got != want {
 		t.Errorf("hash %s, counted %s", got, want)
 	}
 }

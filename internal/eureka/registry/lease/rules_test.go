@@ -1,4 +1,4 @@
-package registry
+package lease
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ type clock struct{ at time.Time }
 func (c *clock) now() time.Time       { return c.at }
 func (c *clock) pass(d time.Duration) { c.at = c.at.Add(d) }
 
-func quiet(t *testing.T, cfg Config) (*Registry, *clock) {
+func quiet(t *testing.T, cfg Config) (*Table, *clock) {
 	t.Helper()
 	c := &clock{time.UnixMilli(1_800_000_000_000)}
 	cfg.Log, cfg.Now = slog.New(slog.DiscardHandler), c.now
@@ -32,15 +32,15 @@ func instance(app, id string, s eureka.Status, dirty int64) *eureka.Instance {
 	}
 }
 
-func mustRegister(t *testing.T, g *Registry, in *eureka.Instance, replicated bool) {
+func mustRegister(t *testing.T, g *Table, in *eureka.Instance, replicated bool) {
 	t.Helper()
-	if err := g.register(in, replicated); err != nil {
+	if err := g.Register(in, replicated); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // place puts a lease with a status and an override into the registry.
-func place(g *Registry, status, override eureka.Status, dirty int64) *lease {
+func place(g *Table, status, override eureka.Status, dirty int64) *lease {
 	in := instance("SVC", "i", status, dirty)
 	in.Overridden = override
 	l := &lease{override: override, duration: 90 * time.Second}
@@ -51,9 +51,9 @@ func place(g *Registry, status, override eureka.Status, dirty int64) *lease {
 	return l
 }
 
-func stored(t *testing.T, g *Registry) *eureka.Instance {
+func stored(t *testing.T, g *Table) *eureka.Instance {
 	t.Helper()
-	in, ok := g.instance("SVC", "i")
+	in, ok := g.Instance("SVC", "i")
 	if !ok {
 		t.Fatal("no instance")
 	}
@@ -89,7 +89,7 @@ func TestTheStatusOfARegistrationFollowsTheRuleTable(t *testing.T) {
 						if in.Status != want || in.Overridden != override {
 							t.Errorf("got %s, overridden %s, want %s", in.Status, in.Overridden, want)
 						}
-						if hash := g.all().Hash; hash != string(want)+"_1_" {
+						if hash := g.All().Hash; hash != string(want)+"_1_" {
 							t.Errorf("hash %s", hash)
 						}
 					})
@@ -106,23 +106,23 @@ func TestAHeartbeatIsAnsweredByItsTimeStamp(t *testing.T) {
 		name       string
 		dirty      *int64
 		replicated bool
-		want       verdict
+		want       Verdict
 	}{
-		{"none, from a client", nil, false, renewed},
-		{"none, from a peer", nil, true, renewed},
-		{"equal, from a client", stamp(5), false, renewed},
-		{"equal, from a peer", stamp(5), true, renewed},
-		{"newer, from a client", stamp(6), false, missing},
-		{"newer, from a peer", stamp(6), true, missing},
-		{"older, from a client", stamp(4), false, renewed},
-		{"older, from a peer", stamp(4), true, conflict},
+		{"none, from a client", nil, false, Renewed},
+		{"none, from a peer", nil, true, Renewed},
+		{"equal, from a client", stamp(5), false, Renewed},
+		{"equal, from a peer", stamp(5), true, Renewed},
+		{"newer, from a client", stamp(6), false, Missing},
+		{"newer, from a peer", stamp(6), true, Missing},
+		{"older, from a client", stamp(4), false, Renewed},
+		{"older, from a peer", stamp(4), true, Conflict},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g, at := quiet(t, Config{})
 			place(g, eureka.Up, eureka.Unknown, 5)
 			at.pass(time.Second)
-			v, in := g.heartbeat("svc", "i", beat{c.dirty, eureka.Unknown, c.replicated})
-			if v != c.want || (in != nil) != (v == conflict) {
+			v, in := g.Heartbeat("svc", "i", Beat{c.dirty, eureka.Unknown, c.replicated})
+			if v != c.want || (in != nil) != (v == Conflict) {
 				t.Errorf("got %v, %v", v, in)
 			}
 			if got := stored(t, g).Lease.Renewed; got != at.at.UnixMilli() {
@@ -131,12 +131,12 @@ func TestAHeartbeatIsAnsweredByItsTimeStamp(t *testing.T) {
 		})
 	}
 	g, _ := quiet(t, Config{})
-	if v, _ := g.heartbeat("SVC", "i", beat{}); v != missing {
+	if v, _ := g.Heartbeat("SVC", "i", Beat{}); v != Missing {
 		t.Errorf("unknown instance: %v", v)
 	}
 	for _, replicated := range []bool{false, true} {
 		place(g, eureka.Unknown, eureka.Unknown, 5)
-		if v, _ := g.heartbeat("SVC", "i", beat{replicated: replicated}); v != missing {
+		if v, _ := g.Heartbeat("SVC", "i", Beat{Replicated: replicated}); v != Missing {
 			t.Errorf("UNKNOWN instance: %v", v)
 		}
 	}
@@ -145,14 +145,14 @@ func TestAHeartbeatIsAnsweredByItsTimeStamp(t *testing.T) {
 func TestAPeersOverrideIsRememberedBeforeThe404(t *testing.T) {
 	g, _ := quiet(t, Config{})
 	place(g, eureka.Up, eureka.Unknown, 5)
-	if v, _ := g.heartbeat("SVC", "i", beat{new(int64(6)), eureka.OutOfService, true}); v != missing {
+	if v, _ := g.Heartbeat("SVC", "i", Beat{new(int64(6)), eureka.OutOfService, true}); v != Missing {
 		t.Fatal(v)
 	}
-	version := g.all().Version
-	if v, _ := g.heartbeat("SVC", "i", beat{}); v != renewed {
+	version := g.All().Version
+	if v, _ := g.Heartbeat("SVC", "i", Beat{}); v != Renewed {
 		t.Fatal(v)
 	}
-	a := g.all()
+	a := g.All()
 	if in := stored(t, g); in.Status != eureka.OutOfService || a.Hash != "OUT_OF_SERVICE_1_" || a.Version <= version {
 		t.Errorf("%s, hash %s, version %d", in.Status, a.Hash, a.Version)
 	}
@@ -162,20 +162,20 @@ func TestAPeersOverrideIsRememberedBeforeThe404(t *testing.T) {
 func TestTheStatusAnInstanceHasIsNoOverride(t *testing.T) {
 	g, _ := quiet(t, Config{})
 	l := place(g, eureka.Up, eureka.Unknown, 5)
-	version := g.all().Version
-	if !g.setStatus("SVC", "i", eureka.Up, new(int64(9))) || l.override != eureka.Unknown || g.all().Version != version {
-		t.Errorf("override %s, version %d was %d", l.override, g.all().Version, version)
+	version := g.All().Version
+	if !g.SetStatus("SVC", "i", eureka.Up, new(int64(9))) || l.override != eureka.Unknown || g.All().Version != version {
+		t.Errorf("override %s, version %d was %d", l.override, g.All().Version, version)
 	}
 	if in := stored(t, g); in.LastDirty != 5 {
 		t.Errorf("time stamp %d", in.LastDirty)
 	}
-	if !g.setStatus("SVC", "i", eureka.Down, new(int64(9))) {
+	if !g.SetStatus("SVC", "i", eureka.Down, new(int64(9))) {
 		t.Fatal("unknown")
 	}
 	if in := stored(t, g); in.Status != eureka.Down || in.Overridden != eureka.Down || in.LastDirty != 9 || in.Action != eureka.Modified {
 		t.Errorf("got %+v", in)
 	}
-	if !g.setStatus("SVC", "i", eureka.Starting, new(int64(3))) || stored(t, g).LastDirty != 9 {
+	if !g.SetStatus("SVC", "i", eureka.Starting, new(int64(3))) || stored(t, g).LastDirty != 9 {
 		t.Error("an older time stamp was taken")
 	}
 }
@@ -184,25 +184,28 @@ func TestTheStatusAnInstanceHasIsNoOverride(t *testing.T) {
 func TestRemovingAnOverrideMakesTheClientRegisterWithItsTrueStatus(t *testing.T) {
 	g, _ := quiet(t, Config{})
 	mustRegister(t, g, instance("SVC", "i", eureka.Up, 5), false)
-	g.setStatus("SVC", "i", eureka.OutOfService, new(int64(50)))
-	if !g.clearStatus("SVC", "i", eureka.Unknown, nil) {
+	g.SetStatus("SVC", "i", eureka.OutOfService, new(int64(50)))
+	if !g.ClearStatus("SVC", "i", eureka.Unknown, nil) {
 		t.Fatal("unknown")
 	}
 	if in := stored(t, g); in.Status != eureka.Unknown || in.Overridden != eureka.Unknown {
 		t.Errorf("got %s, %s", in.Status, in.Overridden)
 	}
-	if v, _ := g.heartbeat("SVC", "i", beat{}); v != missing {
+	if v, _ := g.Heartbeat("SVC", "i", Beat{}); v != Missing {
 		t.Errorf("heartbeat: %v", v)
+	}
+	if ok, err := g.AddMetadata("SVC", "i", map[string]string{"between": "both"}); !ok || err != nil {
+		t.Fatal(ok, err)
 	}
 	mustRegister(t, g, instance("SVC", "i", eureka.Up, 5), false) // older than the 50 above, on purpose
 	if in := stored(t, g); in.Status != eureka.Up {
 		t.Errorf("after registering again: %s", in.Status)
 	}
-	if v, _ := g.heartbeat("SVC", "i", beat{}); v != renewed {
+	if v, _ := g.Heartbeat("SVC", "i", Beat{}); v != Renewed {
 		t.Errorf("heartbeat: %v", v)
 	}
-	version := g.all().Version
-	if !g.clearStatus("SVC", "i", eureka.Unknown, nil) || g.all().Version != version {
+	version := g.All().Version
+	if !g.ClearStatus("SVC", "i", eureka.Unknown, nil) || g.All().Version != version {
 		t.Error("removing no override changed something")
 	}
 }
@@ -212,19 +215,19 @@ func TestAnOverrideLivesAsLongAsTheLease(t *testing.T) {
 	g, _ := quiet(t, Config{})
 	mustRegister(t, g, instance("SVC", "i", eureka.Up, 5), false)
 	mustRegister(t, g, instance("OTHER", "i", eureka.Up, 5), false)
-	g.setStatus("SVC", "i", eureka.OutOfService, nil)
+	g.SetStatus("SVC", "i", eureka.OutOfService, nil)
 	mustRegister(t, g, instance("SVC", "i", eureka.Up, 6), false)
 	if in := stored(t, g); in.Status != eureka.OutOfService || in.Overridden != eureka.OutOfService {
 		t.Errorf("after registering again: %s, %s", in.Status, in.Overridden)
 	}
-	if in, _ := g.instance("OTHER", "i"); in.Status != eureka.Up {
+	if in, _ := g.Instance("OTHER", "i"); in.Status != eureka.Up {
 		t.Errorf("another application's instance of the same id is %s", in.Status)
 	}
 	mustRegister(t, g, instance("SVC", "i", eureka.Down, 7), false)
 	if in := stored(t, g); in.Status != eureka.Down {
 		t.Errorf("DOWN shows as %s", in.Status)
 	}
-	g.cancel("SVC", "i")
+	g.Cancel("SVC", "i")
 	mustRegister(t, g, instance("SVC", "i", eureka.Up, 8), false)
 	if in := stored(t, g); in.Status != eureka.Up || in.Overridden != eureka.Unknown {
 		t.Errorf("after cancelling: %s, %s", in.Status, in.Overridden)
@@ -232,7 +235,7 @@ func TestAnOverrideLivesAsLongAsTheLease(t *testing.T) {
 	carried := instance("SVC", "j", eureka.Up, 8)
 	carried.Overridden = eureka.OutOfService
 	mustRegister(t, g, carried, false)
-	if in, _ := g.instance("SVC", "j"); in.Status != eureka.OutOfService {
+	if in, _ := g.Instance("SVC", "j"); in.Status != eureka.OutOfService {
 		t.Errorf("an override that came with a registration: %s", in.Status)
 	}
 }
@@ -266,7 +269,7 @@ func TestMetadataIsAddedAndCountsAsARegistration(t *testing.T) {
 	mustRegister(t, g, first, false)
 	before := stored(t, g)
 	at.pass(time.Minute)
-	if ok, err := g.addMetadata("svc", "i", map[string]string{"b": "3", "c": "4"}); !ok || err != nil {
+	if ok, err := g.AddMetadata("svc", "i", map[string]string{"b": "3", "c": "4"}); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	in := stored(t, g)
@@ -283,7 +286,7 @@ func TestTheDeltaFoldsChangesAndForgetsThemInTime(t *testing.T) {
 	g, at := quiet(t, Config{})
 	actions := func() string {
 		var s strings.Builder
-		for _, app := range g.delta().Apps {
+		for _, app := range g.Delta().Apps {
 			for _, in := range app.Instances {
 				s.WriteString(app.Name + "/" + in.ID + " " + string(in.Action) + ";")
 			}
@@ -299,18 +302,18 @@ func TestTheDeltaFoldsChangesAndForgetsThemInTime(t *testing.T) {
 	expect("")
 	mustRegister(t, g, instance("SVC", "i", eureka.Up, 1), false)
 	expect("SVC/i ADDED;")
-	g.setStatus("SVC", "i", eureka.Down, nil)
+	g.SetStatus("SVC", "i", eureka.Down, nil)
 	expect("SVC/i MODIFIED;")
-	g.cancel("SVC", "i")
+	g.Cancel("SVC", "i")
 	expect("SVC/i DELETED;")
 	mustRegister(t, g, instance("SVC", "j", eureka.Up, 1), false)
 	expect("SVC/j ADDED;SVC/i DELETED;") // deletions last
 	mustRegister(t, g, instance("SVC", "i", eureka.Up, 1), false)
 	expect("SVC/i ADDED;SVC/j ADDED;")
 	at.pass(100 * time.Second)
-	g.cancel("SVC", "j")
-	d := g.delta()
-	if d.Hash != "UP_1_" || d.Version != g.all().Version {
+	g.Cancel("SVC", "j")
+	d := g.Delta()
+	if d.Hash != "UP_1_" || d.Version != g.All().Version {
 		t.Errorf("hash %s, version %d", d.Hash, d.Version)
 	}
 	for _, app := range d.Apps {
@@ -322,16 +325,16 @@ func TestTheDeltaFoldsChangesAndForgetsThemInTime(t *testing.T) {
 	}
 	at.pass(81 * time.Second)
 	expect("SVC/j DELETED;")
-	trimmed := g.delta().Version
+	trimmed := g.Delta().Version
 	if trimmed <= d.Version {
 		t.Error("the delta changed and its version did not (rule 18)")
 	}
 	at.pass(100 * time.Second)
 	expect("")
-	if v := g.delta().Version; v <= trimmed {
+	if v := g.Delta().Version; v <= trimmed {
 		t.Error("the delta changed and its version did not (rule 18)")
 	}
-	if v := g.delta().Version; v != g.all().Version {
+	if v := g.Delta().Version; v != g.All().Version {
 		t.Error("versions differ")
 	}
 }
@@ -343,10 +346,10 @@ func TestTheHashCountsMixedStatuses(t *testing.T) {
 		mustRegister(t, g, instance("SVC", fmt.Sprint(i), s, 1), false)
 	}
 	const want = "DOWN_1_OUT_OF_SERVICE_2_STARTING_1_UNKNOWN_1_UP_3_"
-	if got := g.all().Hash; got != want {
+	if got := g.All().Hash; got != want {
 		t.Error(got)
 	}
-	if got := g.delta().Hash; got != want {
+	if got := g.Delta().Hash; got != want {
 		t.Error(got)
 	}
 }
@@ -356,7 +359,7 @@ func TestTheDeltaIsBoundedUnderAFlood(t *testing.T) {
 	for i := range 1000 {
 		id := fmt.Sprint(i)
 		mustRegister(t, g, instance("SVC", id, eureka.Up, 1), false)
-		g.cancel("SVC", id)
+		g.Cancel("SVC", id)
 	}
 	if n := len(g.log.entries); n > 20 || g.log.bytes > 10_000 || g.log.bytes < 0 {
 		t.Errorf("%d entries of %d bytes", n, g.log.bytes)

@@ -1,4 +1,4 @@
-package registry
+package lease
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 )
 
 // filled is a registry of n instances, per in each application.
-func filled(b *testing.B, n, per int) *Registry {
+func filled(b *testing.B, n, per int) *Table {
 	b.Helper()
 	g := New(Config{})
 	for i := range n {
@@ -29,7 +29,7 @@ func BenchmarkHeartbeat(b *testing.B) {
 			g := filled(b, 10_000, per)
 			b.ReportAllocs()
 			for b.Loop() {
-				g.heartbeat("SVC-1", fmt.Sprintf("host-%d:svc:8080", per), beat{})
+				g.Heartbeat("SVC-1", fmt.Sprintf("host-%d:svc:8080", per), Beat{})
 			}
 		})
 	}
@@ -40,12 +40,7 @@ func BenchmarkFullFetch(b *testing.B) {
 		g := filled(b, n, 10)
 		b.Run(fmt.Sprintf("JSON of %d", n), func(b *testing.B) {
 			for b.Loop() {
-				eureka.Form{}.Applications(nil, g.all())
-			}
-		})
-		b.Run(fmt.Sprintf("JSON of %d, packed", n), func(b *testing.B) {
-			for b.Loop() {
-				pack(&g.packers, eureka.Form{}.Applications(nil, g.all()))
+				eureka.Form{}.Applications(nil, g.All())
 			}
 		})
 	}
