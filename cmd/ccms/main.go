@@ -84,7 +84,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	settings := addSettings(app, config.Table())
-	k, err := app.Parse(args)
+	k, err := app.Parse(settings.takeUnknown(args))
 	if exit >= 0 { // --help was shown
 		return exit
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -49,6 +50,30 @@ func (s *settingFlags) add(t config.Setting, key, help string) *kong.Flag {
 	v.Flag = f
 	s.flags = append(s.flags, f)
 	return f
+}
+
+// takeUnknown removes flags with a dot in their names that are no settings, and
+// keeps them as given: package config then reports them together with all other
+// mistakes, where kong would stop at the first.
+func (s *settingFlags) takeUnknown(args []string) []string {
+	var rest []string
+	for i := 0; i < len(args); i++ {
+		if args[i] == "--" {
+			return append(rest, args[i:]...)
+		}
+		name, text, withValue := strings.Cut(strings.TrimPrefix(args[i], "--"), "=")
+		known := slices.ContainsFunc(s.flags, func(f *kong.Flag) bool { return f.Name == name })
+		if !strings.HasPrefix(args[i], "--") || !strings.Contains(name, ".") || known {
+			rest = append(rest, args[i])
+			continue
+		}
+		if !withValue && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
+			i++
+			text = args[i]
+		}
+		s.given[name] = text
+	}
+	return rest
 }
 
 // hide leaves the settings out of the help of commands that need none.

@@ -67,11 +67,35 @@ func TestSettingsAreFlagsOfEveryCommand(t *testing.T) {
 	}
 }
 
-func TestAnUnknownSettingIsAnError(t *testing.T) {
-	app, _ := testApp(t)
-	_, err := app.Parse([]string{"up", "--login.tokn-ttl=1h"})
-	if err == nil || !strings.Contains(err.Error(), "--login.token-ttl") {
-		t.Errorf("error %v, want one that suggests --login.token-ttl", err)
+func TestUnknownSettingsAreLeftToTheOneReport(t *testing.T) {
+	tests := []struct {
+		name, args, rest string
+		want             map[string]string
+	}{
+		{"with an equals sign", "up --login.tokn-ttl=1h --tls", "up --tls", map[string]string{"login.tokn-ttl": "1h"}},
+		{"with a blank", "up --login.tokn-ttl 1h --tls", "up --tls", map[string]string{"login.tokn-ttl": "1h"}},
+		{"before another flag", "up --a.b --tls", "up --tls", map[string]string{"a.b": ""}},
+		{"two of them", "up --a.b=1 --c.d=2", "up", map[string]string{"a.b": "1", "c.d": "2"}},
+		{"a known one stays", "up --login.token-ttl 1h", "up --login.token-ttl 1h", map[string]string{}},
+		{"a flag without a dot stays", "up --nonsense", "up --nonsense", map[string]string{}},
+		{"an argument with a dot stays", "up a.b", "up a.b", map[string]string{}},
+		{"what comes after two hyphens stays", "up -- --a.b", "up -- --a.b", map[string]string{}},
+	}
+	for _, tc := range tests {
+		t.Run(tc.name, func(t *testing.T) {
+			_, flags := testApp(t)
+			rest := flags.takeUnknown(strings.Fields(tc.args))
+			if strings.Join(rest, " ") != tc.rest || !maps.Equal(flags.given, tc.want) {
+				t.Errorf("leaves %q and gives %v, want %q and %v", rest, flags.given, tc.rest, tc.want)
+			}
+		})
+	}
+}
+
+func TestAFlagThatIsNoneIsAnError(t *testing.T) {
+	app, flags := testApp(t)
+	if _, err := app.Parse(flags.takeUnknown([]string{"up", "--nonsense"})); err == nil {
+		t.Error("--nonsense is accepted")
 	}
 }
 
