@@ -104,6 +104,7 @@ func TestWhatIsNoInstanceIsRefused(t *testing.T) {
 			t.Errorf("%.60s: %v", body, err)
 		}
 	}
+	manyXML := `<instance` + strings.Repeat(` a=""`, 20_000) + `><app>a</app></instance>`
 	deepXML := strings.Repeat("<a>", 40) + strings.Repeat("</a>", 40)
 	for _, body := range []string{
 		``, `x`, `<instance/>`, `<instance></instance>`, `<x><app>a</app></x>`,
@@ -111,7 +112,7 @@ func TestWhatIsNoInstanceIsRefused(t *testing.T) {
 		`<instance><app>a</app></instance>x`, `<!DOCTYPE x><instance><app>a</app></instance>`,
 		`<!DOCTYPE x [<!ENTITY e "boom">]><instance><app>&e;</app></instance>`,
 		`<instance><app>&e;</app></instance>`, `<instance><!DOCTYPE y><app>a</app></instance>`,
-		`<instance><app>a</app>` + deepXML + `</instance>`,
+		`<instance><app>a</app>` + deepXML + `</instance>`, manyXML,
 		`<instance><app>a</app><metadata><k><b>1</b></k></metadata></instance>`,
 		`<?xml version="1.0" encoding="utf-16"?><instance><app>a</app></instance>`,
 	} {

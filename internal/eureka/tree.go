@@ -172,6 +172,9 @@ func (b *builder) element(dec *xml.Decoder, start xml.StartElement, depth int) (
 	}
 	n := node{name: tagName(start.Name)}
 	for _, a := range start.Attr {
+		if err := b.take(depth); err != nil {
+			return node{}, err
+		}
 		n.kids = append(n.kids, node{name: "@" + tagName(a.Name), kind: scalar, text: a.Value})
 	}
 	var text strings.Builder
