@@ -154,7 +154,7 @@ func (s *Service) provePassword(ctx context.Context, from caller, rec store.Reco
 	if p.Len() == 0 {
 		return problem.Validation("Send the current password too.")
 	}
-	if err := s.throttle(from); err != nil {
+	if err := s.admit(from); err != nil {
 		return err
 	}
 	attempt, err := s.check(ctx, claim{

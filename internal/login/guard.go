@@ -74,6 +74,15 @@ func (s *Service) throttle(from caller) error {
 	return nil
 }
 
+// admit is throttle for requests that will need the hash pool: a flood is shed
+// before it costs a read of the store.
+func (s *Service) admit(from caller) error {
+	if err := s.throttle(from); err != nil {
+		return err
+	}
+	return s.pool.Ready(from.Network)
+}
+
 // claim is a password and whose it is said to be, known or not.
 type claim struct {
 	route    string    // for metrics and the audit record

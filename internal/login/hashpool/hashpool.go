@@ -79,6 +79,17 @@ func (p *Pool) Do(ctx context.Context, name string, f func()) error {
 	return nil
 }
 
+// Ready returns what Do would return at once because the queue is full. It
+// takes no place: it is for refusing before anything is spent on the call.
+func (p *Pool) Ready(name string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.free > 0 || p.depth < p.cfg.Queue || p.longest(name) != nil {
+		return nil
+	}
+	return p.full()
+}
+
 // Depth is how many calls wait.
 func (p *Pool) Depth() int {
 	p.mu.Lock()
@@ -134,9 +145,9 @@ func (p *Pool) enter(name string) (*ticket, error) {
 	return t, nil
 }
 
-// makeRoom refuses the last of the longest lane if the newcomer's lane would
-// still be the shorter one.
-func (p *Pool) makeRoom(name string) bool {
+// longest is the lane that must make room for a newcomer, nil when his own
+// would not be shorter.
+func (p *Pool) longest(name string) *lane {
 	var longest *lane
 	for _, l := range p.turn {
 		if longest == nil || len(l.waiting) > len(longest.waiting) {
@@ -148,10 +159,20 @@ func (p *Pool) makeRoom(name string) bool {
 		own = len(l.waiting)
 	}
 	if longest == nil || own+1 >= len(longest.waiting) {
+		return nil
+	}
+	return longest
+}
+
+// makeRoom refuses the last of the longest lane in a newcomer's favour.
+func (p *Pool) makeRoom(name string) bool {
+	l := p.longest(name)
+	if l == nil {
 		return false
 	}
-	last := longest.waiting[len(longest.waiting)-1]
-	p.remove(longest, len(longest.waiting)-1)
+	at := len(l.waiting) - 1
+	last := l.waiting[at]
+	p.remove(l, at)
 	last.admitted <- false
 	return true
 }

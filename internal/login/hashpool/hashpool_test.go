@@ -64,13 +64,17 @@ func TestAFullQueueRefusesAtOnceWithRetryAfter(t *testing.T) {
 		wg.Go(func() { _ = p.Do(t.Context(), "a", func() {}) })
 		synctest.Wait()
 		start := time.Now()
-		err := p.Do(t.Context(), "a", func() { t.Error("ran") })
-		if !errors.Is(err, problem.ServiceUnavailable(0)) || problem.From(err).RetryAfter == 0 || time.Since(start) != 0 {
-			t.Errorf("got %v after %v", err, time.Since(start))
+		for _, err := range []error{p.Do(t.Context(), "a", func() { t.Error("ran") }), p.Ready("a")} {
+			if !errors.Is(err, problem.ServiceUnavailable(0)) || problem.From(err).RetryAfter == 0 || time.Since(start) != 0 {
+				t.Errorf("got %v after %v", err, time.Since(start))
+			}
 		}
 		release()
 		wg.Wait()
-		if p.Shed() != 1 {
+		if err := p.Ready("a"); err != nil {
+			t.Errorf("an empty pool is not ready: %v", err)
+		}
+		if p.Shed() != 2 {
 			t.Errorf("shed %d", p.Shed())
 		}
 	})
