@@ -211,6 +211,22 @@ func TestEveryInsertionIsFound(t *testing.T) {
 	}
 }
 
+func TestADocumentUnderAnotherNumberIsFound(t *testing.T) {
+	s := fill(t)
+	last := s.page(docID("c", 3))
+	s.remove(last.ID)
+	s.insert(docID("c", 4), last.Value.Records...) // the same records in the same order
+	s.found("c", 3)
+}
+
+func TestACutThatWasWrittenOverIsFound(t *testing.T) {
+	s := fill(t)
+	s.remove(docID("a", 8))
+	s.cfg.Chain = "a"
+	act(t, open(t, s.cfg), Entry{Act: "a"}) // unsuspecting, it goes on
+	s.found("a", 8)
+}
+
 func TestARewriteOfTheSameContentIsFound(t *testing.T) {
 	s := fill(t)
 	if err := s.log.records.Replace(t.Context(), s.page(docID("a", 3))); err != nil {

@@ -98,9 +98,10 @@ func Verify(ctx context.Context, cfg Config) (Report, error) {
 
 // readRecords follows every chain and holds it against marks.
 func (b books) readRecords(ctx context.Context, marks []checkpoint) (map[string]head, error) {
-	want := map[string]checkpoint{}
+	want := map[string][]checkpoint{}
 	for _, m := range marks {
-		want[docID(m.Chain, m.Number)] = m
+		id := docID(m.Chain, m.Number)
+		want[id] = append(want[id], m)
 	}
 	chains := map[string]head{}
 	for doc, err := range b.records.Find(ctx, store.Query{}) {
@@ -117,8 +118,10 @@ func (b books) readRecords(ctx context.Context, marks []checkpoint) (map[string]
 			return nil, err
 		}
 		for _, r := range doc.Value.Records {
-			if m, ok := want[docID(chain, r.Number)]; ok && !hmac.Equal(m.Record, r.MAC) {
-				return nil, &Broken{Chain: chain, Number: r.Number, What: "differs from its checkpoint"}
+			for _, m := range want[docID(chain, r.Number)] {
+				if !hmac.Equal(m.Record, r.MAC) {
+					return nil, &Broken{Chain: chain, Number: r.Number, What: "differs from its checkpoint"}
+				}
 			}
 		}
 		chains[chain] = next

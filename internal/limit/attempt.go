@@ -9,9 +9,6 @@ import (
 	"ccms/internal/problem"
 )
 
-// poll is how often a waiting Begin looks for what another process settled.
-const poll = 50 * time.Millisecond
-
 // Attempt is counted and waits to be settled, once, by Fail, Succeed or
 // Cancel; later calls do nothing. One that is never settled, as after a crash,
 // becomes a failure. Settling goes on when the caller's context has ended.
@@ -78,7 +75,7 @@ func (c *Counters) reserve(ctx context.Context, b Bucket, e entry) error {
 	case <-late.C:
 		return problem.Throttled(time.Second)
 	}
-	tick := time.NewTicker(poll)
+	tick := time.NewTicker(c.poll)
 	defer tick.Stop()
 	for {
 		settled := c.gate.next(l) // before the store is read, so that no settlement is missed

@@ -94,6 +94,7 @@ type Counters struct {
 	docs       *store.Of[counter]
 	key        secret.Bytes
 	hold, wait time.Duration
+	poll       time.Duration // how often a waiting Begin looks for what another process settled
 	now        func() time.Time
 	gate       gate
 }
@@ -119,7 +120,7 @@ func Open(ctx context.Context, cfg Config) (*Counters, error) {
 	if err != nil {
 		return nil, fmt.Errorf("limit: %w", err)
 	}
-	return &Counters{docs: docs, key: cfg.Key, hold: cfg.Hold, wait: cfg.Wait, now: cfg.Now}, nil
+	return &Counters{docs: docs, key: cfg.Key, hold: cfg.Hold, wait: cfg.Wait, poll: 50 * time.Millisecond, now: cfg.Now}, nil
 }
 
 // Begin counts one attempt in every bucket, or in none. It fails with *Locked,

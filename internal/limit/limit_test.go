@@ -456,9 +456,17 @@ func TestAWaitForOthersEnds(t *testing.T) {
 	}
 }
 
+func (c *Counters) waiting(b Bucket) bool {
+	c.gate.mu.Lock()
+	defer c.gate.mu.Unlock()
+	l := c.gate.lines[c.id(b)]
+	return l != nil && len(l.head) == 1
+}
+
 func TestAWaitEndsWithTheSettlement(t *testing.T) {
 	f := setUp(t)
 	b := at(Rule{Name: "one", Max: 1, Window: time.Minute, Lock: time.Minute}, "k")
+	f.poll = time.Hour                                                 // in one process nobody looks, he is told
 	for _, other := range []*Counters{f.Counters, connect(t, f.cfg)} { // the same process, another one
 		first := f.begin(b)
 		done := make(chan error)
@@ -469,6 +477,12 @@ func TestAWaitEndsWithTheSettlement(t *testing.T) {
 			}
 			done <- err
 		}()
+		for read := 0; read < 20; { // until it stands in line, and a little longer
+			if other.waiting(b) {
+				read++
+			}
+			f.state(b, 0, 1)
+		}
 		if err := first.Succeed(t.Context()); err != nil {
 			t.Fatal(err)
 		}
