@@ -336,7 +336,7 @@ func TestABombIsRefusedUnpacked(t *testing.T) {
 	s := serve(t, registry.Config{})
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
-	for range 64 {
+	for range 8 {
 		z.Write(make([]byte, 1<<20))
 	}
 	z.Close()
