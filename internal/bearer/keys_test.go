@@ -1,6 +1,7 @@
 package bearer
 
 import (
+	"context"
 	"crypto/rsa"
 	"math/big"
 	"net/http"
@@ -142,5 +143,20 @@ func TestACallerWhoLeavesDuringTheFetchDoesNotSpoilIt(t *testing.T) {
 		close(open)
 		wg.Wait()
 		w.wantCalls(1, 3)
+	})
+}
+
+func TestAFetchThatEndedBecauseItsCallerLeftIsNotATry(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.set(func() { w.keysDo = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() } })
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, cancel)
+		if _, err := w.checker.Authenticate(request(ctx, w.token())); err == nil {
+			t.Error("authenticated")
+		}
+		w.checker.Close()
+		w.set(func() { w.keysDo = nil })
+		w.wants(newSigner(t, "k1").token(t, time.Hour), unauthorized) // checked here, with keys
+		w.wantCalls(2, 0)
 	})
 }
