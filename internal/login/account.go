@@ -67,7 +67,7 @@ func (s *Service) changeAccount(ctx context.Context, from caller, p identity.Pri
 	if err != nil {
 		return accountView{}, err
 	}
-	change := func(c *customer) error { c.Name = full; return nil }
+	change := func(c *customer) { c.Name = full }
 	if in.Email != nil && foldKey(*in.Email) != rec.Value.EmailKey {
 		next := pendingEmail{Email: *in.Email, Key: foldKey(*in.Email)}
 		taken, err := s.mayMove(ctx, from, rec, next, in.Password)
@@ -75,11 +75,11 @@ func (s *Service) changeAccount(ctx context.Context, from caller, p identity.Pri
 			return accountView{}, err
 		}
 		if !taken {
-			change = func(c *customer) error { c.Name, c.Pending = full, &next; return nil }
+			change = func(c *customer) { c.Name, c.Pending = full, &next }
 		}
 	}
 	err = s.recorded(ctx, from, "customer.account.update", rec.ID, func() error {
-		rec, err = s.customers.Update(ctx, rec.ID, alive(change))
+		rec, err = s.customers.Update(ctx, rec.ID, sameOwner(rec, change))
 		return unknownIsNoToken(err)
 	})
 	if err != nil {
@@ -88,13 +88,16 @@ func (s *Service) changeAccount(ctx context.Context, from caller, p identity.Pri
 	return rec.Value.view(), s.tellMove(ctx, rec, in.Email)
 }
 
-// alive keeps change away from an account that is being erased.
-func alive(change func(*customer) error) func(*customer) error {
+// sameOwner keeps change away from an account that is being erased or whose
+// password was replaced since rec was read: who knew the old one has no say any
+// more, and his session is over.
+func sameOwner(rec store.Record[customer], change func(*customer)) func(*customer) error {
 	return func(c *customer) error {
-		if c.Erasing != nil {
+		if c.Erasing != nil || c.Generation != rec.Value.Generation {
 			return problem.NoToken()
 		}
-		return change(c)
+		change(c)
+		return nil
 	}
 }
 
@@ -194,14 +197,7 @@ func (s *Service) changePassword(ctx context.Context, from caller, p identity.Pr
 	if err != nil {
 		return err
 	}
-	was := rec.Value.Generation
-	return s.replacePassword(ctx, from, "customer.password.change", rec.ID, alive(func(c *customer) error {
-		if c.Generation != was {
-			return problem.NoToken() // another change or a reset came first and ended this session
-		}
-		c.setPassword(hash, s.now())
-		return nil
-	}))
+	return s.replacePassword(ctx, from, "customer.password.change", rec.ID, sameOwner(rec, func(c *customer) { c.setPassword(hash, s.now()) }))
 }
 
 // export is everything kept about a person, as JSON (decision B10).

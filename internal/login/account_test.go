@@ -1,10 +1,15 @@
 package login
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"ccms/internal/problem"
 )
 
 // ownRoutes are the routes that need a person's token.
@@ -201,5 +206,72 @@ func TestExportGivesWhatIsKept(t *testing.T) {
 	}
 	if strings.Contains(a.raw, "$2a$") {
 		t.Error("a hash is exported")
+	}
+}
+
+func TestWhoKnewOnlyTheOldPasswordChangesNothing(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	p := h.member("mary")
+	stale := h.record(p) // what a slow request has read
+	h.call("POST", resetPath, resetBody(h.resetToken(p), nextPassword)).is(t, 200)
+	err := h.s.startErasing(t.Context(), caller{}, stale.ID, sameOwner(stale, func(*customer) {}))
+	if !errors.Is(err, problem.NoToken()) {
+		t.Errorf("got %v", err)
+	}
+	h.logIn(person{email: p.email, password: nextPassword})
+}
+
+func TestWhatPeopleDoIsOnRecordWithoutTheirAddress(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	p := h.member("mary")
+	for range 5 {
+		h.call("POST", first, p.wrong())
+		h.call("POST", first, someone("nobody").wrong())
+	}
+	h.call("POST", resetPath, resetBody(h.resetToken(p), nextPassword)).is(t, 200)
+	token := bearer(h.logIn(person{email: p.email, password: nextPassword}))
+	h.call("GET", "/api/account/export", nil, token).is(t, 200)
+	h.call("PUT", "/api/account", obj{}, token).is(t, 200)
+	h.call("POST", "/api/customer/logout?all=true", nil, token).is(t, 200)
+	for _, act := range []string{
+		"customer.signup", "customer.verify", "customer.login", "customer.lock", "customer.password.reset",
+		"customer.login.subsequent", "customer.export", "customer.account.update", "customer.logout.all", h.record(p).ID,
+	} {
+		if !h.stored("Audit", act) {
+			t.Errorf("no %s on record", act)
+		}
+	}
+	if h.stored("Audit", "example.com") {
+		t.Error("an address is on record")
+	}
+}
+
+func TestGuessesAndLocksAreMeasured(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	p := h.member("mary")
+	h.logIn(p)
+	for range 6 {
+		h.call("POST", first, p.wrong())
+	}
+	h.call("POST", "/api/customer/forgot-password", obj{"email": "nobody@example.com"})
+	want := `
+# HELP ccms_login_attempts_total Checks of a password by route and outcome (success, wrong, locked).
+# TYPE ccms_login_attempts_total counter
+ccms_login_attempts_total{outcome="locked",route="customer.login"} 1
+ccms_login_attempts_total{outcome="success",route="customer.login.subsequent"} 1
+ccms_login_attempts_total{outcome="wrong",route="customer.login"} 5
+# HELP ccms_login_enumeration_probes_total Answers that told whether an address is known, by route.
+# TYPE ccms_login_enumeration_probes_total counter
+ccms_login_enumeration_probes_total{route="reset"} 1
+# HELP ccms_login_lockouts_total Locks begun, for unknown addresses too.
+# TYPE ccms_login_lockouts_total counter
+ccms_login_lockouts_total 1
+`
+	names := []string{"ccms_login_attempts_total", "ccms_login_enumeration_probes_total", "ccms_login_lockouts_total"}
+	if err := testutil.GatherAndCompare(h.metrics, strings.NewReader(want), names...); err != nil {
+		t.Error(err)
 	}
 }

@@ -36,7 +36,7 @@ func (s *Service) deleteAccount(ctx context.Context, from caller, p identity.Pri
 	if err := s.provePassword(ctx, from, rec, password); err != nil {
 		return err
 	}
-	return s.startErasing(ctx, from, rec.ID, alive(func(*customer) error { return nil }))
+	return s.startErasing(ctx, from, rec.ID, sameOwner(rec, func(*customer) {}))
 }
 
 // startErasing empties the account at once, so that its tokens die and nothing
