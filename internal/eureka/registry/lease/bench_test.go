@@ -27,9 +27,10 @@ func BenchmarkHeartbeat(b *testing.B) {
 	for _, per := range []int{10, 1000} {
 		b.Run(fmt.Sprintf("10000 instances, %d an application", per), func(b *testing.B) {
 			g := filled(b, 10_000, per)
+			id := fmt.Sprintf("host-%d:svc:8080", per)
 			b.ReportAllocs()
 			for b.Loop() {
-				g.Heartbeat("SVC-1", fmt.Sprintf("host-%d:svc:8080", per), Beat{})
+				g.Heartbeat("SVC-1", id, Beat{})
 			}
 		})
 	}
