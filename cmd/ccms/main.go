@@ -130,7 +130,7 @@ func (c *upCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Up(ctx, s, p.stdout, p.stderr)
+	return boot.Up(ctx, s, boot.Console{Out: p.stdout, Err: p.stderr})
 }
 
 // serviceCmd is ccms eureka and ccms portal.
@@ -143,7 +143,7 @@ func (serviceCmd) Run(ctx context.Context, p *program, k *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	return boot.One(ctx, name, s, p.stdout, p.stderr)
+	return boot.One(ctx, name, s, boot.Console{Out: p.stdout, Err: p.stderr})
 }
 
 // configCmd holds ccms config print.

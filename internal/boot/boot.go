@@ -32,6 +32,10 @@ const (
 	portalName = "portal"
 )
 
+// Console is where a command writes: Out for what was asked for, Err for the
+// log and what went wrong.
+type Console struct{ Out, Err io.Writer }
+
 // process is what the services of one process share.
 type process struct {
 	settings config.Settings

@@ -21,15 +21,21 @@ const (
 	callAnswer  = 4 << 20
 )
 
-// call asks another of our services and decodes its answer into out, if any.
-func call(ctx context.Context, client *http.Client, method, url string, out any) error {
+// peer is another of our services.
+type peer struct {
+	name   string
+	client *http.Client
+}
+
+// call asks for a path and decodes the answer into out, if any.
+func (p peer) call(ctx context.Context, method, path string, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, url, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.name+path, nil)
 	if err != nil {
 		return fmt.Errorf("make call: %w", err)
 	}
-	res, err := client.Do(req)
+	res, err := p.client.Do(req)
 	if err != nil {
 		return problem.ServiceUnavailable(time.Second).Because(err)
 	}
@@ -39,13 +45,13 @@ func call(ctx context.Context, client *http.Client, method, url string, out any)
 		return problem.ServiceUnavailable(time.Second).Because(err)
 	}
 	if res.StatusCode != http.StatusOK {
-		return problem.ServiceUnavailable(time.Second).Because(fmt.Errorf("%s %s answered %d", method, req.URL.Host, res.StatusCode))
+		return problem.ServiceUnavailable(time.Second).Because(fmt.Errorf("%s %s answered %d", method, p.name, res.StatusCode))
 	}
 	if out == nil {
 		return nil
 	}
 	if err := json.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("decode answer of %s: %w", req.URL.Host, err)
+		return fmt.Errorf("decode answer of %s: %w", p.name, err)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"ccms/internal/audit"
 	"ccms/internal/identity"
@@ -67,12 +68,12 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 		DB:             p.db,
 		Keys:           keys,
 		Issuer:         identity.NewIssuer(identity.IssuerConfig{Keys: keys, Issuer: issuer, Audience: audience}),
-		Verifier:       identity.NewVerifier(identity.VerifierConfig{Issuer: issuer, Audience: audience, Lookup: keys.Lookup, Algorithms: []string{cfg.JWTAlgorithm}}),
+		Verifier:       identity.NewVerifier(identity.VerifierConfig{Issuer: issuer, Audience: audience, Lookup: keys.Lookup, Algorithms: algorithms(cfg.JWTAlgorithm)}),
 		Counters:       counters,
 		Audit:          log,
 		Outbox:         queue,
 		Mail:           folder,
-		Cards:          remoteCards{client: &http.Client{Transport: p.reach(s)}},
+		Cards:          remoteCards{peer{cardName, &http.Client{Transport: p.reach(s)}}},
 		PublicURL:      p.public,
 		Metrics:        s.actuator.Registry(),
 		TokenTTL:       cfg.TokenTTL,
@@ -131,9 +132,21 @@ func openCounters(ctx context.Context, p *process, ring *keyring.Ring) (*limit.C
 	return limit.Open(ctx, limit.Config{DB: p.db, Key: key})
 }
 
+// minTokenLife is the life of firms' tokens, which no setting shortens.
+const minTokenLife = 10 * time.Minute
+
+// algorithms are those a token of ours may have: while a new algorithm takes
+// over, tokens of the old one go on; HS256 shares no verifier with others.
+func algorithms(configured string) []string {
+	if configured == identity.HS256 {
+		return []string{identity.HS256}
+	}
+	return []string{identity.ES256, identity.RS256}
+}
+
 func (p *process) signingKeys(ctx context.Context, ring *keyring.Ring) (*identity.Keys, error) {
 	cfg := p.settings.Login
-	k := identity.KeysConfig{DB: p.db, Sealer: ring, Algorithm: cfg.JWTAlgorithm, TokenLife: cfg.TokenTTL}
+	k := identity.KeysConfig{DB: p.db, Sealer: ring, Algorithm: cfg.JWTAlgorithm, TokenLife: max(cfg.TokenTTL, minTokenLife)}
 	if cfg.JWTAlgorithm == identity.HS256 {
 		key, err := readSecret(cfg.JWTSecretFile)
 		if err != nil {
@@ -145,18 +158,18 @@ func (p *process) signingKeys(ctx context.Context, ring *keyring.Ring) (*identit
 }
 
 // remoteCards asks the card service on behalf of an account.
-type remoteCards struct{ client *http.Client }
+type remoteCards struct{ peer }
 
 var _ login.Cards = remoteCards{}
 
 // Erase implements login.Cards.
 func (c remoteCards) Erase(ctx context.Context, customer string) error {
-	return call(ctx, c.client, http.MethodPost, "http://"+cardName+"/internal/cardholders/"+url.PathEscape(customer)+"/erase", nil)
+	return c.call(ctx, http.MethodPost, "/internal/cardholders/"+url.PathEscape(customer)+"/erase", nil)
 }
 
 // Export implements login.Cards.
 func (c remoteCards) Export(ctx context.Context, customer string) (any, error) {
 	var cards any
-	err := call(ctx, c.client, http.MethodGet, "http://"+cardName+"/internal/cardholders/"+url.PathEscape(customer)+"/cards", &cards)
+	err := c.call(ctx, http.MethodGet, "/internal/cardholders/"+url.PathEscape(customer)+"/cards", &cards)
 	return cards, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 
 	"ccms/internal/config"
@@ -13,8 +12,8 @@ import (
 
 // One runs the service name alone, for a deployment of several processes:
 // "eureka" or "portal", which need no store.
-func One(ctx context.Context, name string, s config.Settings, stdout, stderr io.Writer) (err error) {
-	p, err := newProcess(s, stderr)
+func One(ctx context.Context, name string, s config.Settings, c Console) (err error) {
+	p, err := newProcess(s, c.Err)
 	if err != nil {
 		return err
 	}
@@ -28,7 +27,7 @@ func One(ctx context.Context, name string, s config.Settings, stdout, stderr io.
 		return err
 	}
 	return p.run(ctx, func() error {
-		_, err := fmt.Fprintf(stdout, "%s listens on %s\nready\n", name, p.services[0].server.URL())
+		_, err := fmt.Fprintf(c.Out, "%s listens on %s\nready\n", name, p.services[0].server.URL())
 		return err
 	})
 }

@@ -16,8 +16,8 @@ import (
 // Up runs all four services in this process on the embedded store until ctx
 // ends. It prints the URLs and, once every service is up and has found those
 // it calls, a line that begins with "ready".
-func Up(ctx context.Context, s config.Settings, stdout, stderr io.Writer) (err error) {
-	p, err := newProcess(s, stderr)
+func Up(ctx context.Context, s config.Settings, c Console) (err error) {
+	p, err := newProcess(s, c.Err)
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func Up(ctx context.Context, s config.Settings, stdout, stderr io.Writer) (err e
 		if err := p.dir.writeRunning(run); err != nil {
 			return err
 		}
-		return welcome(stdout, run, p.settings.Data)
+		return welcome(c.Out, run, p.settings.Data)
 	})
 }
 

@@ -166,11 +166,11 @@ func (c caller) entry(act, object string) audit.Entry {
 	return audit.Entry{Act: act, Actor: c.actor, Object: object, Owner: c.id, From: c.from, Request: c.request}
 }
 
-// audited records act on object, a card's token or a cardholder's id, does it,
+// audited records e, whose object is a card's token or a cardholder's id, does it,
 // and records the outcome. Without the first record nothing happens (decision
 // D9); without the second the act stands, and the record of it too.
-func (s *Service) audited(ctx context.Context, who caller, act, object string, do func() error) error {
-	a, err := s.audit.Begin(ctx, who.entry(act, object))
+func (s *Service) audited(ctx context.Context, e audit.Entry, do func() error) error {
+	a, err := s.audit.Begin(ctx, e)
 	if err != nil {
 		s.metrics.unaudited.Inc()
 		return err
@@ -178,7 +178,7 @@ func (s *Service) audited(ctx context.Context, who caller, act, object string, d
 	err = do()
 	if failed := a.End(ctx, resultOf(err)); failed != nil {
 		s.log.LogAttrs(ctx, slog.LevelError, "outcome of an act was not recorded",
-			slog.String("event.action", act), slog.String("error.message", failed.Error()))
+			slog.String("event.action", e.Act), slog.String("error.message", failed.Error()))
 	}
 	return err
 }

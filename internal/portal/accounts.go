@@ -27,35 +27,44 @@ func (a accounts) owner(r *http.Request, token string) (string, error) {
 	var out struct {
 		Username string `json:"username"`
 	}
-	err := a.ask(r, http.MethodGet, "/internal/verification?token="+url.QueryEscape(token), nil, &out)
+	err := a.ask(r, question{method: http.MethodGet, path: "/internal/verification?token=" + url.QueryEscape(token), out: &out})
 	return out.Username, err
 }
 
 // verify uses a verification token.
 func (a accounts) verify(r *http.Request, token string) error {
-	return a.ask(r, http.MethodGet, "/api/customer/verify?token="+url.QueryEscape(token), nil, nil)
+	return a.ask(r, question{method: http.MethodGet, path: "/api/customer/verify?token=" + url.QueryEscape(token)})
 }
 
 // reset sets a new password with a reset token.
 func (a accounts) reset(r *http.Request, token, password, confirm string) error {
-	body := map[string]string{"token": token, "newPassword": password, "confirmPassword": confirm}
-	return a.ask(r, http.MethodPost, "/api/customer/forgot-password/reset-password", body, nil)
+	return a.ask(r, question{
+		method: http.MethodPost,
+		path:   "/api/customer/forgot-password/reset-password",
+		in:     map[string]string{"token": token, "newPassword": password, "confirmPassword": confirm},
+	})
+}
+
+// question is one call to the login service; in and out may be nil.
+type question struct {
+	method, path string
+	in, out      any
 }
 
 // ask makes one call; an error answer comes back as a *problem.Error whose
 // code the page chooses its words by.
-func (a accounts) ask(r *http.Request, method, path string, in, out any) error {
+func (a accounts) ask(r *http.Request, q question) error {
 	ctx, cancel := context.WithTimeout(r.Context(), askFor)
 	defer cancel()
 	var body io.Reader
-	if in != nil {
-		b, err := json.Marshal(in)
+	if q.in != nil {
+		b, err := json.Marshal(q.in)
 		if err != nil {
 			return fmt.Errorf("encode call: %w", err)
 		}
 		body = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+loginService+path, body)
+	req, err := http.NewRequestWithContext(ctx, q.method, "http://"+loginService+q.path, body)
 	if err != nil {
 		return fmt.Errorf("make call: %w", err)
 	}
@@ -68,7 +77,7 @@ func (a accounts) ask(r *http.Request, method, path string, in, out any) error {
 		return unreachable(ctx, err)
 	}
 	defer res.Body.Close()
-	return read(res, out)
+	return read(res, q.out)
 }
 
 // answerLimit bounds what is read of an answer.
