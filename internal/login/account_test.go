@@ -129,6 +129,26 @@ func TestANewPasswordCancelsAPendingAddress(t *testing.T) {
 	h.call("GET", verifyPath(link), nil).is(t, 404, "TOKEN_NOT_FOUND")
 }
 
+func TestLinksOfAnotherAddressAreDead(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	p := someone("mary")
+	h.join(p)
+	token := bearer(h.logIn(p))
+	move := func(email string) string {
+		t.Helper()
+		h.call("PUT", "/api/account", obj{"email": email, "currentPassword": p.password}, token).is(t, 200)
+		return h.post.token(t, email, "verify")
+	}
+	abandoned := move("one@example.com")
+	good := move("two@example.com")
+	h.call("GET", verifyPath(abandoned), nil).is(t, 404, "TOKEN_NOT_FOUND")
+	h.call("POST", first, p.credentials()).is(t, 403, "UNVERIFIED_ACCOUNT")
+	reset := h.resetToken(p)
+	h.call("GET", verifyPath(good), nil).is(t, 200)
+	h.call("POST", resetPath, resetBody(reset, nextPassword)).is(t, 400, "INVALID_TOKEN") // went to the old address
+}
+
 func TestAnAddressTakenMeanwhileIsRefusedAtTheLink(t *testing.T) {
 	t.Parallel()
 	h := open(t)

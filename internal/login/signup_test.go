@@ -65,6 +65,17 @@ func TestSignUpRefuses(t *testing.T) {
 	}
 }
 
+func TestATakenAddressCostsNoHash(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	p := h.member("mary")
+	before := h.hashes()
+	h.call("POST", "/api/customer/signup", p.signUp()).is(t, 409, "EMAIL_EXISTS")
+	if h.hashes() != before {
+		t.Error("a hash was computed")
+	}
+}
+
 func TestSignUpShowsNamesAsGiven(t *testing.T) {
 	t.Parallel()
 	h := open(t)
