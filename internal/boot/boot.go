@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ccms/internal/actuator"
+	"ccms/internal/apidocs"
 	"ccms/internal/config"
 	"ccms/internal/eureka/discovery"
 	"ccms/internal/httpserver"
@@ -105,6 +106,7 @@ func (p *process) listen(ctx context.Context, name, addr string) (*service, erro
 	s := &service{name: name, mux: httpserver.NewMux(log)}
 	s.actuator = actuator.New(actuator.Config{Service: name, Version: Version(), Log: log})
 	s.actuator.Routes(s.mux, nil)
+	apidocs.New(strings.TrimSuffix(name, "-service")).Routes(s.mux, nil)
 	server, err := httpserver.Listen(ctx, httpserver.Config{
 		Name:           name,
 		Addr:           addr,

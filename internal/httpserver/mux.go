@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"ccms/internal/problem"
@@ -14,9 +15,10 @@ import (
 // own 404 and 405 included. It never redirects: a Location would repeat a path
 // that may hold a card number.
 type Mux struct {
-	mux    *http.ServeMux
-	mounts []mount
-	log    *slog.Logger
+	mux      *http.ServeMux
+	mounts   []mount
+	patterns []string
+	log      *slog.Logger
 	// ErrorPage, when set, answers an error for who asks for HTML, and reports
 	// whether it did. Default nil: always JSON.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, status int, e *problem.Error) bool
@@ -32,6 +34,7 @@ func NewMux(log *slog.Logger) *Mux { return &Mux{mux: http.NewServeMux(), log: l
 
 // Handle registers h for a ServeMux pattern with a method.
 func (m *Mux) Handle(pattern string, h Handler) {
+	m.patterns = append(m.patterns, pattern)
 	m.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
 			m.fail(w, r, err)
@@ -43,6 +46,16 @@ func (m *Mux) Handle(pattern string, h Handler) {
 // h, before any pattern and uncleaned: h has its own router and error shape.
 func (m *Mux) Mount(prefix string, h http.Handler) {
 	m.mounts = append(m.mounts, mount{prefix, h})
+}
+
+// Patterns lists what was registered: the patterns of Handle, and PREFIX/**
+// for each Mount.
+func (m *Mux) Patterns() []string {
+	all := slices.Clone(m.patterns)
+	for _, mt := range m.mounts {
+		all = append(all, mt.prefix+"/**")
+	}
+	return all
 }
 
 // ServeHTTP implements http.Handler.
