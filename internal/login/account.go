@@ -70,7 +70,13 @@ func (s *Service) changeAccount(ctx context.Context, from caller, p identity.Pri
 	change := func(c *customer) { c.Name = full }
 	if in.Email != nil && foldKey(*in.Email) != rec.Value.EmailKey {
 		next := pendingEmail{Email: *in.Email, Key: foldKey(*in.Email)}
-		taken, err := s.mayMove(ctx, from, rec, next, in.Password)
+		if !checkEmail(next.Email) {
+			return accountView{}, invalidEmail()
+		}
+		if err := s.provePassword(ctx, from, rec, in.Password); err != nil {
+			return accountView{}, err
+		}
+		taken, err := s.mayMove(ctx, next)
 		if err != nil {
 			return accountView{}, err
 		}
@@ -78,7 +84,7 @@ func (s *Service) changeAccount(ctx context.Context, from caller, p identity.Pri
 			change = func(c *customer) { c.Name, c.Pending = full, &next }
 		}
 	}
-	err = s.recorded(ctx, from, "customer.account.update", rec.ID, func() error {
+	err = s.recorded(ctx, act{"customer.account.update", rec.ID, from}, func() error {
 		rec, err = s.customers.Update(ctx, rec.ID, sameOwner(rec, change))
 		return unknownIsNoToken(err)
 	})
@@ -112,16 +118,10 @@ func (in accountChange) name(old name) (name, error) {
 	return full, nil
 }
 
-// mayMove checks whether the account may ask for the address next. taken is
+// mayMove checks whether an account may ask for the address next. taken is
 // true when, in hardened mode, the address belongs to another account: then
 // its owner was told and nothing else happens.
-func (s *Service) mayMove(ctx context.Context, from caller, rec store.Record[customer], next pendingEmail, p secret.Bytes) (taken bool, err error) {
-	if !checkEmail(next.Email) {
-		return false, invalidEmail()
-	}
-	if err := s.provePassword(ctx, from, rec, p); err != nil {
-		return false, err
-	}
+func (s *Service) mayMove(ctx context.Context, next pendingEmail) (taken bool, err error) {
 	_, taken, err = s.byEmail(ctx, next.Key)
 	if err != nil {
 		return false, err
@@ -197,7 +197,7 @@ func (s *Service) changePassword(ctx context.Context, from caller, p identity.Pr
 	if err != nil {
 		return err
 	}
-	return s.replacePassword(ctx, from, "customer.password.change", rec.ID, sameOwner(rec, func(c *customer) { c.setPassword(hash, s.now()) }))
+	return s.replacePassword(ctx, act{"customer.password.change", rec.ID, from}, sameOwner(rec, func(c *customer) { c.setPassword(hash, s.now()) }))
 }
 
 // export is everything kept about a person, as JSON (decision B10).
@@ -210,7 +210,7 @@ type export struct {
 
 func (s *Service) export(ctx context.Context, from caller, p identity.Principal) (export, error) {
 	var out export
-	err := s.recorded(ctx, from, "customer.export", p.Subject, func() error {
+	err := s.recorded(ctx, act{"customer.export", p.Subject, from}, func() error {
 		rec, err := s.accountOf(ctx, p)
 		if err != nil {
 			return err

@@ -42,7 +42,7 @@ func (s *Service) deleteAccount(ctx context.Context, from caller, p identity.Pri
 // startErasing empties the account at once, so that its tokens die and nothing
 // finds it, and queues what has to follow. may decides, on the current state.
 func (s *Service) startErasing(ctx context.Context, from caller, id string, may func(*customer) error) error {
-	return s.recorded(ctx, from, "customer.erase", id, func() error {
+	return s.recorded(ctx, act{"customer.erase", id, from}, func() error {
 		bye := farewell{Customer: id}
 		_, err := s.customers.Update(ctx, id, func(c *customer) error {
 			if err := may(c); err != nil {

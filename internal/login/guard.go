@@ -211,18 +211,27 @@ func (s *Service) note(ctx context.Context, act string, c claim, result string) 
 	return s.cfg.Audit.Note(ctx, audit.Entry{Act: act, Actor: c.id, Object: c.id, Owner: c.id, From: c.from.Address, Request: c.from.Request}, result)
 }
 
-// recorded runs f as an audited act of the account: on record before it
-// happens, its outcome behind it (decision D9). Without the record it does not
-// happen.
-func (s *Service) recorded(ctx context.Context, from caller, act, account string, f func() error) error {
-	a, err := s.cfg.Audit.Begin(ctx, audit.Entry{Act: act, Actor: account, Object: account, Owner: account, From: from.Address, Request: from.Request})
+// act is something done to an account, for the audit record.
+type act struct {
+	name    string
+	account string
+	from    caller
+}
+
+// recorded runs f as an audited act: on record before it happens, its outcome
+// behind it (decision D9). Without the record it does not happen.
+func (s *Service) recorded(ctx context.Context, act act, f func() error) error {
+	a, err := s.cfg.Audit.Begin(ctx, audit.Entry{
+		Act: act.name, Actor: act.account, Object: act.account, Owner: act.account,
+		From: act.from.Address, Request: act.from.Request,
+	})
 	if err != nil {
 		return err
 	}
 	err = f()
 	if endErr := a.End(ctx, outcome(err)); endErr != nil {
 		// The act is on record and has happened; only its outcome is missing.
-		s.cfg.Log.Warn("outcome of an act was not recorded", "act", act, "error", endErr)
+		s.cfg.Log.Warn("outcome of an act was not recorded", "act", act.name, "error", endErr)
 	}
 	return err
 }

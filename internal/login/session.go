@@ -128,17 +128,17 @@ func (s *Service) logOut(ctx context.Context, from caller, token string, all boo
 
 // endSession ends one session of an account.
 func (s *Service) endSession(ctx context.Context, from caller, account, id string) error {
-	return s.endSessions(ctx, from, "customer.logout", account, func(v session) bool { return v.ID == id })
+	return s.endSessions(ctx, act{"customer.logout", account, from}, func(v session) bool { return v.ID == id })
 }
 
 // endAll ends every session of an account.
 func (s *Service) endAll(ctx context.Context, from caller, account string) error {
-	return s.endSessions(ctx, from, "customer.logout.all", account, func(session) bool { return true })
+	return s.endSessions(ctx, act{"customer.logout.all", account, from}, func(session) bool { return true })
 }
 
-func (s *Service) endSessions(ctx context.Context, from caller, act, account string, which func(session) bool) error {
-	return s.recorded(ctx, from, act, account, func() error {
-		_, err := s.customers.Update(ctx, account, func(c *customer) error {
+func (s *Service) endSessions(ctx context.Context, act act, which func(session) bool) error {
+	return s.recorded(ctx, act, func() error {
+		_, err := s.customers.Update(ctx, act.account, func(c *customer) error {
 			c.Sessions = slices.DeleteFunc(c.Sessions, which)
 			return nil
 		})

@@ -89,7 +89,7 @@ func (s *Service) enter(ctx context.Context, rec store.Record[customer], c claim
 		better, _ = s.hash(ctx, c.from, c.password)
 	}
 	v := session{ID: rand.Text(), Created: now, Seen: now, Expires: now.Add(s.cfg.TokenTTL), Network: c.from.Network, Device: c.from.Device}
-	err = s.recorded(ctx, c.from, c.route, rec.ID, func() error {
+	err = s.recorded(ctx, act{c.route, rec.ID, c.from}, func() error {
 		rec, err := s.customers.Update(ctx, rec.ID, func(a *customer) error {
 			if a.Password != checked {
 				return c.wrong

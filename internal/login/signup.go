@@ -67,7 +67,7 @@ func (s *Service) signUp(ctx context.Context, from caller, n newcomer) error {
 	}
 	c.setPassword(hash, s.now())
 	id := rand.Text()
-	err = s.recorded(ctx, from, "customer.signup", id, func() error { return s.insert(ctx, id, c) })
+	err = s.recorded(ctx, act{"customer.signup", id, from}, func() error { return s.insert(ctx, id, c) })
 	letter := notice{Kind: mail.Verify, Account: id}
 	if errors.Is(err, emailExists()) && s.cfg.Hardened {
 		letter, err = notice{Kind: mail.AlreadyRegistered, Address: c.Email}, nil

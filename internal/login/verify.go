@@ -93,7 +93,7 @@ func (s *Service) verify(ctx context.Context, from caller, text string) error {
 		err = rec.Value.confirm(t) // on a copy: only what changes something is an act
 	}
 	if err == nil {
-		err = s.recorded(ctx, from, "customer.verify", t.Value.Customer, func() error {
+		err = s.recorded(ctx, act{"customer.verify", t.Value.Customer, from}, func() error {
 			_, err := s.customers.Update(ctx, t.Value.Customer, func(c *customer) error { return c.confirm(t) })
 			return verificationFailure(err)
 		})
