@@ -220,10 +220,10 @@ type act struct {
 
 // recorded runs f as an audited act: on record before it happens, its outcome
 // behind it (decision D9). Without the record it does not happen.
-func (s *Service) recorded(ctx context.Context, act act, f func() error) error {
+func (s *Service) recorded(ctx context.Context, what act, f func() error) error {
 	a, err := s.cfg.Audit.Begin(ctx, audit.Entry{
-		Act: act.name, Actor: act.account, Object: act.account, Owner: act.account,
-		From: act.from.Address, Request: act.from.Request,
+		Act: what.name, Actor: what.account, Object: what.account, Owner: what.account,
+		From: what.from.Address, Request: what.from.Request,
 	})
 	if err != nil {
 		return err
@@ -231,7 +231,7 @@ func (s *Service) recorded(ctx context.Context, act act, f func() error) error {
 	err = f()
 	if endErr := a.End(ctx, outcome(err)); endErr != nil {
 		// The act is on record and has happened; only its outcome is missing.
-		s.cfg.Log.Warn("outcome of an act was not recorded", "act", act.name, "error", endErr)
+		s.cfg.Log.Warn("outcome of an act was not recorded", "act", what.name, "error", endErr)
 	}
 	return err
 }

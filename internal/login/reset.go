@@ -88,15 +88,15 @@ func matching(p, confirm secret.Bytes) error {
 // replacePassword applies change, which sets a new password, as an act on
 // record and tells the owner. The letter follows the change: a loser of the race
 // for a token must not alarm anyone.
-func (s *Service) replacePassword(ctx context.Context, act act, change func(*customer) error) error {
-	err := s.recorded(ctx, act, func() error {
-		_, err := s.customers.Update(ctx, act.account, change)
+func (s *Service) replacePassword(ctx context.Context, what act, change func(*customer) error) error {
+	err := s.recorded(ctx, what, func() error {
+		_, err := s.customers.Update(ctx, what.account, change)
 		return unknownIsNoToken(err)
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.tell(ctx, notice{Kind: mail.PasswordChanged, Account: act.account}); err != nil {
+	if err := s.tell(ctx, notice{Kind: mail.PasswordChanged, Account: what.account}); err != nil {
 		// The password has changed and nothing could take that back.
 		s.cfg.Log.Warn("letter about a new password was not queued", "error", err)
 	}

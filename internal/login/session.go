@@ -136,9 +136,9 @@ func (s *Service) endAll(ctx context.Context, from caller, account string) error
 	return s.endSessions(ctx, act{"customer.logout.all", account, from}, func(session) bool { return true })
 }
 
-func (s *Service) endSessions(ctx context.Context, act act, which func(session) bool) error {
-	return s.recorded(ctx, act, func() error {
-		_, err := s.customers.Update(ctx, act.account, func(c *customer) error {
+func (s *Service) endSessions(ctx context.Context, what act, which func(session) bool) error {
+	return s.recorded(ctx, what, func() error {
+		_, err := s.customers.Update(ctx, what.account, func(c *customer) error {
 			c.Sessions = slices.DeleteFunc(c.Sessions, which)
 			return nil
 		})
