@@ -61,6 +61,18 @@ func (p *program) load(service string, ownTLS bool) (config.Settings, error) {
 	return s, nil
 }
 
+// start loads the settings for a service, "" for all of them, and says how to
+// load them again.
+func (p *program) start(service string, ownTLS bool) (boot.Start, error) {
+	s, err := p.load(service, ownTLS)
+	return boot.Start{
+		Settings: s,
+		Reread:   func() (config.Settings, error) { return p.load(service, ownTLS) },
+		OwnTLS:   ownTLS,
+		Console:  boot.Console{Out: p.stdout, Err: p.stderr},
+	}, err
+}
+
 // usage marks an error of the person who typed.
 type usage struct{ error }
 
@@ -126,11 +138,11 @@ type upCmd struct {
 
 // Run implements the command.
 func (c *upCmd) Run(ctx context.Context, p *program) error {
-	s, err := p.load("", c.TLS)
+	s, err := p.start("", c.TLS)
 	if err != nil {
 		return err
 	}
-	return boot.Up(ctx, s, boot.Console{Out: p.stdout, Err: p.stderr})
+	return boot.Up(ctx, s)
 }
 
 // serviceCmd is ccms eureka and ccms portal.
@@ -139,11 +151,11 @@ type serviceCmd struct{}
 // Run implements the command.
 func (serviceCmd) Run(ctx context.Context, p *program, k *kong.Context) error {
 	name := k.Selected().Name
-	s, err := p.load(name, false)
+	s, err := p.start(name, false)
 	if err != nil {
 		return err
 	}
-	return boot.One(ctx, name, s, boot.Console{Out: p.stdout, Err: p.stderr})
+	return boot.One(ctx, name, s)
 }
 
 // configCmd holds ccms config print.

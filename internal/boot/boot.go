@@ -11,14 +11,19 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"os/signal"
 	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ccms/internal/actuator"
 	"ccms/internal/apidocs"
 	"ccms/internal/config"
+	"ccms/internal/eureka"
 	"ccms/internal/eureka/discovery"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
@@ -43,8 +48,11 @@ type process struct {
 	log      *logging
 	dir      *dataDir
 	prover   *identity.Prover
-	base     *http.Transport // to all other services
-	db       store.DB        // nil where no service needs one
+	base     *http.Transport // to all other services, in the clear
+	trust    *trust
+	reread   func() (config.Settings, error)
+	hangup   chan os.Signal
+	db       store.DB // nil where no service needs one
 	public   *url.URL
 	registry []string // URLs of the registries to register with
 	services []*service
@@ -71,8 +79,19 @@ func Version() string {
 	return info.Main.Version
 }
 
+// Start is how the command line starts a process.
+type Start struct {
+	Settings config.Settings
+	Reread   func() (config.Settings, error) // reads the settings again when SIGHUP comes
+	// OwnTLS serves everything over HTTPS with certificates of our own making
+	// (ccms up --tls).
+	OwnTLS bool
+	Console
+}
+
 // newProcess opens what every process has. The caller closes it.
-func newProcess(s config.Settings, console io.Writer) (*process, error) {
+func newProcess(start Start) (*process, error) {
+	s := start.Settings
 	if err := harden(); err != nil {
 		return nil, err
 	}
@@ -80,18 +99,27 @@ func newProcess(s config.Settings, console io.Writer) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := openLog(s, console)
+	log, err := openLog(s, start.Err)
 	if err != nil {
 		return nil, errors.Join(err, dir.close())
 	}
 	for _, w := range s.Warnings {
 		log.Warn(w)
 	}
-	return &process{settings: s, log: log, dir: dir, public: s.PublicURL, base: newTransport()}, nil
+	trust, err := openTrust(s, dir, start.OwnTLS)
+	if err != nil {
+		return nil, errors.Join(err, log.close(), dir.close())
+	}
+	p := &process{settings: s, log: log, dir: dir, public: s.PublicURL, base: newTransport(), trust: trust, reread: start.Reread}
+	p.hangup = make(chan os.Signal, 1)
+	signal.Notify(p.hangup, unix.SIGHUP)
+	return p, nil
 }
 
 func (p *process) close() error {
+	signal.Stop(p.hangup)
 	p.base.CloseIdleConnections()
+	p.trust.closeIdle()
 	var errs []error
 	if p.db != nil {
 		errs = append(errs, p.db.Close())
@@ -115,6 +143,8 @@ func (p *process) listen(ctx context.Context, name, addr string) (*service, erro
 		TrustedProxies: p.settings.Server.TrustedProxies,
 		Prove:          p.prove(name),
 		Observe:        s.actuator.Observe,
+		TLS:            p.trust.Server(),
+		InsecureHTTP:   p.settings.InsecureHTTP && (name == portalName || name == eureka.Audience),
 	})
 	if err != nil {
 		return nil, err
@@ -142,6 +172,7 @@ func (p *process) run(ctx context.Context, ready func() error) error {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	workers, servers, clients := newStage(ctx, fail), newStage(ctx, fail), newStage(ctx, fail)
+	workers.start(p.watch)
 	for _, s := range p.services {
 		servers.start(s.server.Run)
 		for _, w := range s.work {

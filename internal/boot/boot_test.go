@@ -48,7 +48,7 @@ func settings(t *testing.T, more ...string) config.Settings {
 // startRig starts the product; change, if any, comes before it is wired.
 func startRig(t *testing.T, s config.Settings, change func(*process)) *rig {
 	t.Helper()
-	p, err := newProcess(s, t.Output())
+	p, err := newProcess(Start{Settings: s, Console: Console{Err: t.Output()}})
 	if err != nil {
 		t.Fatal(err)
 	}

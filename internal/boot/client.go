@@ -25,8 +25,9 @@ func (p *process) connect(s *service, needs ...string) error {
 		Sign: func(audience, method, path string) (string, error) {
 			return p.prover.Sign(audience, identity.PurposeRegistry, method, path)
 		},
-		HTTP: &http.Client{Transport: p.base},
-		Log:  p.log.of(s.name),
+		HTTP:   &http.Client{Transport: p.trust.transports[eureka.Audience]},
+		Secure: p.trust.secure(),
+		Log:    p.log.of(s.name),
 	})
 	if err != nil {
 		return fmt.Errorf("%s: registry client: %w", s.name, err)

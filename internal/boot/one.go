@@ -6,19 +6,18 @@ import (
 	"fmt"
 	"net/url"
 
-	"ccms/internal/config"
 	"ccms/internal/identity"
 )
 
 // One runs the service name alone, for a deployment of several processes:
 // "eureka" or "portal", which need no store.
-func One(ctx context.Context, name string, s config.Settings, c Console) (err error) {
-	p, err := newProcess(s, c.Err)
+func One(ctx context.Context, name string, start Start) (err error) {
+	p, err := newProcess(start)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	credential, err := openCredential(s.Internal.CredentialFile)
+	credential, err := openCredential(p.settings.Internal.CredentialFile)
 	if err != nil {
 		return err
 	}
@@ -27,7 +26,7 @@ func One(ctx context.Context, name string, s config.Settings, c Console) (err er
 		return err
 	}
 	return p.run(ctx, func() error {
-		_, err := fmt.Fprintf(c.Out, "%s listens on %s\nready\n", name, p.services[0].server.URL())
+		_, err := fmt.Fprintf(start.Out, "%s listens on %s\nready\n", name, p.services[0].server.URL())
 		return err
 	})
 }

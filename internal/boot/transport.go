@@ -15,7 +15,7 @@ import (
 // environment, quick to notice a dead instance, connections kept.
 func newTransport() *http.Transport {
 	return &http.Transport{
-		DialContext:           (&net.Dialer{Timeout: time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:           newDialer().DialContext,
 		MaxIdleConns:          512,
 		MaxIdleConnsPerHost:   128,
 		IdleConnTimeout:       90 * time.Second,
@@ -55,4 +55,10 @@ func vouch(r *http.Request, client netip.Addr) {
 	} else {
 		r.Header.Del("X-Forwarded-For")
 	}
+}
+
+// newDialer gives up early: a dead instance must not hold a request that
+// another one could answer.
+func newDialer() *net.Dialer {
+	return &net.Dialer{Timeout: time.Second, KeepAlive: 15 * time.Second}
 }

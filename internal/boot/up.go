@@ -7,8 +7,8 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"path/filepath"
 
-	"ccms/internal/config"
 	"ccms/internal/identity"
 	"ccms/internal/store/sqlitestore"
 )
@@ -16,8 +16,11 @@ import (
 // Up runs all four services in this process on the embedded store until ctx
 // ends. It prints the URLs and, once every service is up and has found those
 // it calls, a line that begins with "ready".
-func Up(ctx context.Context, s config.Settings, c Console) (err error) {
-	p, err := newProcess(s, c.Err)
+func Up(ctx context.Context, start Start) (err error) {
+	// Whatever certificate people are shown, here the services can have ours
+	// for each other.
+	start.OwnTLS = start.OwnTLS || start.Settings.TLS.CertFile != ""
+	p, err := newProcess(start)
 	if err != nil {
 		return err
 	}
@@ -33,7 +36,7 @@ func Up(ctx context.Context, s config.Settings, c Console) (err error) {
 		if err := p.dir.writeRunning(run); err != nil {
 			return err
 		}
-		return welcome(c.Out, run, p.settings.Data)
+		return p.welcome(start.Out, run)
 	})
 }
 
@@ -98,7 +101,11 @@ func (p *process) wireUp(ctx context.Context) (running, error) {
 }
 
 // welcome tells a person where things are.
-func welcome(w io.Writer, run running, data string) error {
+func (p *process) welcome(w io.Writer, run running) error {
+	data, curl := p.settings.Data, "curl"
+	if p.trust.own && p.settings.TLS.CertFile == "" {
+		curl += " --cacert " + filepath.Join(data, "tls", "ca.pem")
+	}
 	_, err := fmt.Fprintf(w, `CCMS keeps its data in %s
 
   portal      %s
@@ -107,11 +114,11 @@ func welcome(w io.Writer, run running, data string) error {
   eureka      %s
 
 Try it:
-  curl %s/api/customer/signup -H 'Content-Type: application/json' \
+  %s %s/api/customer/signup -H 'Content-Type: application/json' \
     -d '{"username":"jane","name":{"first":"Jane","last":"Doe"},"email":"jane@example.com","password":"choose-1-yourself"}'
 The mail that follows is a file in %s/mail.
 
 ready
-`, data, run.Portal, run.Login, run.CreditCard, run.Eureka, run.Portal, data)
+`, data, run.Portal, run.Login, run.CreditCard, run.Eureka, curl, run.Portal, data)
 	return err
 }

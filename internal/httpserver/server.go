@@ -27,8 +27,12 @@ type Config struct {
 	Addr    string // host:port; port 0 picks a free one
 	Handler http.Handler
 	Log     *slog.Logger
-	// TLS serves HTTPS when set. Default nil: plain HTTP.
+	// TLS serves HTTPS when set. Default nil: plain HTTP, on loopback only
+	// (decision F2).
 	TLS *tls.Config
+	// InsecureHTTP lets plain HTTP off loopback, for a proxy in front that
+	// ends TLS.
+	InsecureHTTP bool
 	// PublicURL is where people reach the product; its host is accepted beside
 	// loopback names (decision A9). May be nil.
 	PublicURL *url.URL
@@ -81,6 +85,10 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, listener: l}
 	if a, ok := l.Addr().(*net.TCPAddr); ok {
 		s.loopback = a.IP.IsLoopback()
+	}
+	if cfg.TLS == nil && !s.loopback && !cfg.InsecureHTTP {
+		_ = l.Close()
+		return nil, fmt.Errorf("%s: will not serve plain HTTP off loopback, on %s: give it a certificate", cfg.Name, l.Addr())
 	}
 	s.srv = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),

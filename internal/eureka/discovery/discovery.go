@@ -58,8 +58,14 @@ type Config struct {
 	// E3). Default eureka.Reserved().
 	Reserved []string
 	// Accept decides whether an instance that goes by a reserved name may be
-	// called. Default Loopback.
+	// called. Default: on loopback, and anywhere over HTTPS by a sender in
+	// Secure, which checks whom it reached.
 	Accept func(eureka.Instance) bool
+	// Secure sends requests to instances that are called over HTTPS, by the
+	// name of their application in upper case; each sender checks that the
+	// certificate is that application's, whatever the address. Default: what
+	// Transport was given sends them.
+	Secure map[string]http.RoundTripper
 }
 
 // ErrNoInstance says that the registry names no instance of an application
@@ -136,7 +142,10 @@ func (c Config) withDefaults() Config {
 		c.Reserved = eureka.Reserved()
 	}
 	if c.Accept == nil {
-		c.Accept = Loopback
+		secure := c.Secure
+		c.Accept = func(in eureka.Instance) bool {
+			return in.SecurePort.Enabled && secure[strings.ToUpper(in.App)] != nil || Loopback(in)
+		}
 	}
 	return c
 }

@@ -50,7 +50,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	var failed error
 	for _, target := range targets {
-		resp, err := t.base.RoundTrip(at(r, target, body))
+		resp, err := t.sender(app, target).RoundTrip(at(r, target, body))
 		if err == nil {
 			body.commit(false)
 			return resp, nil
@@ -67,6 +67,14 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	body.commit(true)
 	return nil, failed
+}
+
+// sender is who sends to an instance of app.
+func (t *transport) sender(app string, target *url.URL) http.RoundTripper {
+	if s := t.client.cfg.Secure[strings.ToUpper(app)]; s != nil && target.Scheme == "https" {
+		return s
+	}
+	return t.base
 }
 
 // at is r for one instance. Its Host is the instance's: on loopback a service

@@ -1,0 +1,84 @@
+package boot
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// certificatesEvery is how often certificates are looked at without being told:
+// those of our own are renewed before they expire, and files that somebody
+// replaced are noticed.
+const certificatesEvery = 24 * time.Hour
+
+// watch re-reads certificates and log level whenever SIGHUP comes (interface.md,
+// Signals), until ctx ends.
+func (p *process) watch(ctx context.Context) error {
+	p.warnOfCertificates()
+	daily := time.NewTicker(certificatesEvery)
+	defer daily.Stop()
+	for {
+		select {
+		case <-p.hangup:
+			p.rereadSettings()
+			p.reloadCertificates()
+		case <-daily.C:
+			p.reloadCertificates()
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// rereadSettings applies what may change while we run, and says what may not.
+func (p *process) rereadSettings() {
+	if p.reread == nil {
+		return
+	}
+	newer, err := p.reread()
+	if err != nil {
+		p.log.Error("the settings cannot be read again, the old ones hold", "error.message", err.Error())
+		return
+	}
+	live, restart := p.settings.Changed(&newer)
+	p.log.level.Set(newer.Log.Level)
+	p.log.Info("settings read again", "applied", strings.Join(live, " "), "ccms.log.level", newer.Log.Level.String())
+	if len(restart) > 0 {
+		p.log.Warn("these settings changed and need a restart", "settings", strings.Join(restart, " "))
+	}
+}
+
+// reloadCertificates reads the files again; what is wrong with them changes
+// nothing.
+func (p *process) reloadCertificates() {
+	before := p.trust.Fingerprint()
+	if err := p.trust.reload(); err != nil {
+		p.log.Error("the certificates cannot be read again, the old ones hold", "error.message", err.Error())
+		return
+	}
+	p.log.Info("certificates read again", "changed", p.trust.Fingerprint() != before, slog.Time("expires", p.trust.Expires()))
+	p.warnOfCertificates()
+}
+
+// expiresSoon is when somebody should renew a certificate we did not make.
+const expiresSoon = 14 * 24 * time.Hour
+
+// warnOfCertificates says what will fail though nothing has yet.
+func (p *process) warnOfCertificates() {
+	expires := p.trust.Expires()
+	if expires.IsZero() {
+		return
+	}
+	if left := time.Until(expires); left < expiresSoon {
+		p.log.Warn("a certificate expires soon: renew it and send SIGHUP", "expires", expires, "left", left.Round(time.Hour).String())
+	}
+	for _, s := range p.services {
+		if s.name == portalName { // no service calls it
+			continue
+		}
+		if err := p.trust.Vouched(ownName(s.name)); err != nil {
+			p.log.of(s.name).Warn("other services will not believe this certificate: it must be for "+ownName(s.name)+", from tls.ca-file", "error.message", err.Error())
+		}
+	}
+}
