@@ -157,7 +157,7 @@ func (s *Service) provePassword(ctx context.Context, from caller, rec store.Reco
 	if p.Len() == 0 {
 		return problem.Validation("Send the current password too.")
 	}
-	if err := s.admit(from); err != nil {
+	if err := s.admit(ctx, from); err != nil {
 		return err
 	}
 	attempt, err := s.check(ctx, claim{

@@ -76,11 +76,11 @@ func (s *Service) throttle(from caller) error {
 
 // admit is throttle for requests that will need the hash pool: a flood is shed
 // before it costs a read of the store.
-func (s *Service) admit(from caller) error {
+func (s *Service) admit(ctx context.Context, from caller) error {
 	if err := s.throttle(from); err != nil {
 		return err
 	}
-	return s.pool.Ready(from.Network)
+	return s.pool.Ready(ctx, from.Network)
 }
 
 // claim is a password and whose it is said to be, known or not.

@@ -27,7 +27,7 @@ func (t oneTime) resets(c *customer) bool {
 // one write that sets the password is also what uses the token up, so that of
 // many resets at once exactly one wins.
 func (s *Service) reset(ctx context.Context, from caller, in newPassword) error {
-	if err := s.admit(from); err != nil {
+	if err := s.admit(ctx, from); err != nil {
 		return err
 	}
 	t, rec, err := s.resetToken(ctx, in.Token)

@@ -39,7 +39,7 @@ func (s *Service) signIn(ctx context.Context, from caller, in credentials, d doo
 	if in.Email == "" || in.Password.Len() == 0 {
 		return customer{}, "", missingCredentials()
 	}
-	if err := s.admit(from); err != nil {
+	if err := s.admit(ctx, from); err != nil {
 		return customer{}, "", err
 	}
 	key := foldKey(in.Email)

@@ -55,7 +55,7 @@ func (s *Service) signUp(ctx context.Context, from caller, n newcomer) error {
 	if err != nil {
 		return err
 	}
-	if err := s.admit(from); err != nil {
+	if err := s.admit(ctx, from); err != nil {
 		return err
 	}
 	if err := s.vacant(ctx, c); err != nil {

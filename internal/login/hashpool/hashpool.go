@@ -30,6 +30,10 @@ type Config struct {
 	Queue int
 	// Wait is how long a call waits for a slot. Default 1 s.
 	Wait time.Duration
+	// Linger is how long the refusal of a call that found the queue full is
+	// held back. Who calls again at once, as a flood does, then costs a timer
+	// and not a processor. Default 100 ms; below zero: not at all.
+	Linger time.Duration
 }
 
 // Pool is safe for concurrent use.
@@ -41,6 +45,8 @@ type Pool struct {
 	turn  []*lane // lanes with someone waiting, the next to be served first
 	depth int
 	shed  atomic.Uint64
+
+	lingering atomic.Int64
 }
 
 // lane holds those who wait from one network, the longest waiting first.
@@ -63,6 +69,9 @@ func New(cfg Config) *Pool {
 	if cfg.Wait == 0 {
 		cfg.Wait = time.Second
 	}
+	if cfg.Linger == 0 {
+		cfg.Linger = 100 * time.Millisecond
+	}
 	return &Pool{cfg: cfg, free: cfg.Slots, lanes: map[string]*lane{}}
 }
 
@@ -79,15 +88,20 @@ func (p *Pool) Do(ctx context.Context, name string, f func()) error {
 	return nil
 }
 
-// Ready returns what Do would return at once because the queue is full. It
-// takes no place: it is for refusing before anything is spent on the call.
-func (p *Pool) Ready(name string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.free > 0 || p.depth < p.cfg.Queue || p.longest(name) != nil {
+// Ready returns what Do would return because the queue is full. It takes no
+// place: it is for refusing before anything is spent on the call.
+func (p *Pool) Ready(ctx context.Context, name string) error {
+	if p.room(name) {
 		return nil
 	}
+	p.linger(ctx)
 	return p.full()
+}
+
+func (p *Pool) room(name string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.free > 0 || p.depth < p.cfg.Queue || p.longest(name) != nil
 }
 
 // Depth is how many calls wait.
@@ -102,6 +116,9 @@ func (p *Pool) Shed() uint64 { return p.shed.Load() }
 
 func (p *Pool) acquire(ctx context.Context, name string) error {
 	t, err := p.enter(name)
+	if err != nil {
+		p.linger(ctx)
+	}
 	if t == nil {
 		return err
 	}
@@ -221,6 +238,24 @@ func (p *Pool) remove(l *lane, i int) {
 			p.turn = append(p.turn[:i], p.turn[i+1:]...)
 			return
 		}
+	}
+}
+
+// maxLinger bounds the calls whose refusal is held back; more are refused at
+// once, because each holds a connection.
+const maxLinger = 2048
+
+// linger waits before a refusal.
+func (p *Pool) linger(ctx context.Context) {
+	defer p.lingering.Add(-1)
+	if p.lingering.Add(1) > maxLinger || p.cfg.Linger < 0 {
+		return
+	}
+	t := time.NewTimer(p.cfg.Linger)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 

@@ -56,27 +56,54 @@ func TestNoMoreRunThanThereAreSlots(t *testing.T) {
 	}
 }
 
-func TestAFullQueueRefusesAtOnceWithRetryAfter(t *testing.T) {
+func TestAFullQueueRefusesWithRetryAfterAndTakesItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New(Config{Slots: 1, Queue: 1, Linger: 40 * time.Millisecond})
+		release := hold(t, p)
+		var wg sync.WaitGroup
+		wg.Go(func() { _ = p.Do(t.Context(), "a", func() {}) })
+		synctest.Wait()
+		for what, refused := range map[string]func() error{
+			"Do":    func() error { return p.Do(t.Context(), "a", func() { t.Error("ran") }) },
+			"Ready": func() error { return p.Ready(t.Context(), "a") },
+		} {
+			start := time.Now()
+			if err := refused(); !errors.Is(err, problem.ServiceUnavailable(0)) || problem.From(err).RetryAfter == 0 {
+				t.Errorf("%s: %v", what, err)
+			}
+			if took := time.Since(start); took != 40*time.Millisecond {
+				t.Errorf("%s: refused after %v", what, took)
+			}
+		}
+		release()
+		wg.Wait()
+		start := time.Now()
+		if err := p.Ready(t.Context(), "a"); err != nil || time.Since(start) != 0 {
+			t.Errorf("an empty pool is not ready: %v after %v", err, time.Since(start))
+		}
+		if p.Shed() != 2 {
+			t.Errorf("shed %d", p.Shed())
+		}
+	})
+}
+
+func TestOnlySoManyRefusalsAreHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(Config{Slots: 1, Queue: 1})
 		release := hold(t, p)
 		var wg sync.WaitGroup
 		wg.Go(func() { _ = p.Do(t.Context(), "a", func() {}) })
 		synctest.Wait()
+		for range maxLinger {
+			wg.Go(func() { _ = p.Ready(t.Context(), "a") })
+		}
+		synctest.Wait()
 		start := time.Now()
-		for _, err := range []error{p.Do(t.Context(), "a", func() { t.Error("ran") }), p.Ready("a")} {
-			if !errors.Is(err, problem.ServiceUnavailable(0)) || problem.From(err).RetryAfter == 0 || time.Since(start) != 0 {
-				t.Errorf("got %v after %v", err, time.Since(start))
-			}
+		if err := p.Ready(t.Context(), "a"); err == nil || time.Since(start) != 0 {
+			t.Errorf("one more: %v after %v", err, time.Since(start))
 		}
 		release()
 		wg.Wait()
-		if err := p.Ready("a"); err != nil {
-			t.Errorf("an empty pool is not ready: %v", err)
-		}
-		if p.Shed() != 2 {
-			t.Errorf("shed %d", p.Shed())
-		}
 	})
 }
 

@@ -19,6 +19,7 @@ type collection struct {
 	spec   store.Spec
 	fields []string // with a column each
 	table  string   // quoted
+	cache  *cache
 
 	insert, replace, remove, evict, revision, get string
 }
@@ -27,7 +28,7 @@ func newCollection(db *DB, s store.Spec) (*collection, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	c := &collection{db: db, spec: s, fields: s.Fields(), table: quote(s.Name)}
+	c := &collection{db: db, spec: s, fields: s.Fields(), table: quote(s.Name), cache: newCache()}
 	columns, sets := "", ""
 	for _, f := range c.fields {
 		columns += ", " + column(f)
@@ -130,7 +131,7 @@ func (c *collection) Delete(ctx context.Context, id string, rev int64) error {
 		return err
 	}
 	defer c.db.leave()
-	return c.db.writer.do(ctx, job{apply: func(w *writer) error {
+	return c.db.writer.do(ctx, job{of: c.cache, id: id, apply: func(w *writer) error {
 		n, err := w.change(c.remove, id, rev, c.now())
 		if err == nil && n == 0 {
 			return store.ErrStale
@@ -154,7 +155,7 @@ func (c *collection) write(ctx context.Context, d store.Doc, apply func(*writer,
 		keys[i] = argument(k)
 	}
 	d.Body = bytes.Clone(d.Body)
-	return c.db.writer.do(ctx, job{size: len(d.Body), apply: func(w *writer) error {
+	return c.db.writer.do(ctx, job{of: c.cache, id: d.ID, size: len(d.Body), apply: func(w *writer) error {
 		return apply(w, change{Doc: d, keys: keys, now: c.now()})
 	}})
 }
@@ -180,12 +181,38 @@ func (c *collection) pastExpired(w *writer, ch change, statement string, args []
 	return err
 }
 
-// Get implements store.Collection.
+// Get implements store.Collection. The body it returns is shared and must not
+// be changed.
 func (c *collection) Get(ctx context.Context, id string) (store.Doc, error) {
 	if err := c.db.enter(); err != nil {
 		return store.Doc{}, err
 	}
 	defer c.db.leave()
+	if err := ctx.Err(); err != nil {
+		return store.Doc{}, err
+	}
+	d, seen, ok := c.cache.get(id, c.db.cfg.Now())
+	if ok {
+		return d, nil
+	}
+	d, err := c.read(ctx, id)
+	if err != nil {
+		return store.Doc{}, err
+	}
+	v := cached{doc: d}
+	if c.spec.Expires != "" {
+		key, err := store.Key(d.Body, c.spec.Expires)
+		if err != nil {
+			return d, nil // written under another Spec: not worth remembering
+		}
+		v.expires, _ = key.(time.Time)
+	}
+	c.cache.put(v, seen)
+	return d, nil
+}
+
+// read asks SQLite for a document.
+func (c *collection) read(ctx context.Context, id string) (store.Doc, error) {
 	s, err := c.db.statement(ctx, c.get)
 	if err != nil {
 		return store.Doc{}, err

@@ -46,6 +46,8 @@ type writer struct {
 // it travels with the job: a change whose caller has gone is not applied.
 type job struct {
 	ctx   context.Context
+	of    *cache // of the collection, nil when no document changes
+	id    string
 	apply func(*writer) error
 	size  int
 	err   error
@@ -155,10 +157,14 @@ func (w *writer) gather(first *job) []*job {
 // spoils the transaction, each is tried again in one of its own, so that only
 // the culprit fails.
 func (w *writer) commit(batch []*job) {
+	for _, j := range batch {
+		j.begin()
+	}
 	err := w.transaction(func() error { return w.applyAll(batch) })
 	if err != nil && len(batch) > 1 && w.failure() == nil {
-		for i := range batch {
+		for i, j := range batch {
 			w.commit(batch[i : i+1])
+			j.end()
 		}
 		return
 	}
@@ -168,7 +174,21 @@ func (w *writer) commit(batch []*job) {
 		} else if j.err == nil {
 			w.stats.writes.Add(1)
 		}
+		j.end()
 		close(j.done)
+	}
+}
+
+// begin and end tell the cache of the document that it is being written.
+func (j *job) begin() {
+	if j.of != nil {
+		j.of.begin(j.id)
+	}
+}
+
+func (j *job) end() {
+	if j.of != nil {
+		j.of.end(j.id)
 	}
 }
 
