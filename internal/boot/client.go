@@ -2,6 +2,7 @@ package boot
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -47,7 +48,48 @@ func (p *process) instance(s *service) (*eureka.Instance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("own url: %w", err)
 	}
+	if a, ok := s.server.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+		if own := p.towardsRegistry(); own != "" {
+			base.Host = net.JoinHostPort(own, base.Port())
+		}
+	}
 	return discovery.NewInstance(s.name, fmt.Sprintf("%s:%s:%s", host, s.name, p.dir.id()), base)
+}
+
+// towardsRegistry is the address this machine has on the way to a registry, for
+// a service that listens on all of them; "" when the registry is here, where
+// localhost will do, or cannot be found. Connecting by UDP sends nothing: it
+// asks the routing table.
+func (p *process) towardsRegistry() string {
+	for _, raw := range p.registry {
+		u, err := url.Parse(raw)
+		if err != nil {
+			continue
+		}
+		conn, err := newDialer().Dial("udp", net.JoinHostPort(u.Hostname(), "9"))
+		if err != nil {
+			continue
+		}
+		a, ok := conn.LocalAddr().(*net.UDPAddr)
+		_ = conn.Close()
+		if ok && !a.IP.IsLoopback() {
+			return a.IP.String()
+		}
+		return ""
+	}
+	return ""
+}
+
+// warnOfClearRegistries says that whoever is on the way to a registry reads its
+// password, if it has one, and may change what it says. He gets no request by
+// that: a service off loopback must still show its certificate.
+func (p *process) warnOfClearRegistries() {
+	for _, raw := range p.registry {
+		u, err := url.Parse(raw)
+		if err == nil && u.Scheme == "http" && !discovery.LoopbackHost(u.Hostname()) {
+			p.log.Warn("this registry is asked in the clear: give it a certificate and its URL https", "url.full", u.Redacted())
+		}
+	}
 }
 
 // reach returns how a service calls the others by name, with proof.

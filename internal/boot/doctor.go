@@ -9,13 +9,16 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/sys/unix"
 
+	"ccms/internal/certs"
 	"ccms/internal/config"
+	"ccms/internal/eureka"
 	"ccms/internal/store/sqlitestore"
 )
 
@@ -36,8 +39,12 @@ func Doctor(ctx context.Context, s config.Settings, w io.Writer, format string) 
 	dir := &dataDir{path: s.Data}
 	run, alive := dir.running()
 	findings := []Finding{checkData(s.Data), checkKeys(dir), checkSpace(s.Data), checkHash(s), checkMail(s)}
+	// Those of our own count only while they are shown: the next start renews
+	// them.
+	shown := shownBy(s, dir, alive && run.ownTLS(dir))
+	findings = append(findings, checkTLS(shown))
 	if alive {
-		findings = append(findings, checkHealth(ctx, run)...)
+		findings = append(findings, checkHealth(ctx, run, doctorTrust(shown))...)
 	} else {
 		findings = append(findings, checkStore(ctx, dir), checkPorts(s))
 	}
@@ -160,10 +167,45 @@ func (d *dataDir) running() (running, bool) {
 	return r, unix.Kill(r.PID, 0) == nil
 }
 
-func checkHealth(ctx context.Context, run running) []Finding {
-	client := http.Client{Timeout: 3 * time.Second}
+// checkTLS looks at what people and services are shown.
+func checkTLS(shown certs.Config) Finding {
+	c, err := certs.Open(shown)
+	switch {
+	case err != nil:
+		return Finding{Check: "tls", Says: "the certificates cannot be used", Advice: err.Error()}
+	case c.Expires().IsZero():
+		return Finding{Check: "tls", OK: true, Says: "no certificate: plain HTTP on loopback"}
+	case time.Until(c.Expires()) < expiresSoon:
+		return Finding{Check: "tls", Says: "a certificate expires at " + c.Expires().UTC().Format(time.RFC3339), Advice: "renew it and send SIGHUP"}
+	}
+	return Finding{Check: "tls", OK: true, Says: "certificates are good until " + c.Expires().UTC().Format(time.RFC3339)}
+}
+
+// doctorTrust reaches services that show these certificates. What is wrong with
+// the files is checkTLS's to say.
+func doctorTrust(shown certs.Config) *trust {
+	shown.Pairs = nil
+	t, err := newTrust(shown)
+	if err != nil {
+		t, _ = newTrust(certs.Config{}) // which reads no file
+	}
+	return t
+}
+
+// ownTLS reports whether the process serves HTTPS and made certificates of its
+// own.
+func (r running) ownTLS(dir *dataDir) bool {
+	_, err := os.Stat(dir.file("tls", "ca.pem"))
+	return err == nil && strings.HasPrefix(r.Portal, "https:")
+}
+
+func checkHealth(ctx context.Context, run running, t *trust) []Finding {
 	var all []Finding
-	for _, s := range []struct{ name, url string }{{"eureka", run.Eureka}, {"login", run.Login}, {"cards", run.CreditCard}, {"portal", run.Portal}} {
+	defer t.closeIdle()
+	for _, s := range []struct{ name, service, url string }{
+		{"eureka", eureka.Audience, run.Eureka}, {"login", loginName, run.Login}, {"cards", cardName, run.CreditCard}, {"portal", portalName, run.Portal},
+	} {
+		client := http.Client{Timeout: 3 * time.Second, Transport: t.transports[s.service]}
 		f := Finding{Check: s.name, Says: s.url + " is healthy"}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/actuator/health", nil)
 		if err == nil {

@@ -16,6 +16,7 @@ const certificatesEvery = 24 * time.Hour
 // Signals), until ctx ends.
 func (p *process) watch(ctx context.Context) error {
 	p.warnOfCertificates()
+	p.warnOfClearRegistries()
 	daily := time.NewTicker(certificatesEvery)
 	defer daily.Stop()
 	for {

@@ -24,8 +24,7 @@ import (
 // (decisions E3 and F2).
 type trust struct {
 	*certs.Certs
-	own        bool                       // a certificate of our own making is among those shown
-	renew      func() error               // makes it when it is due; nil without
+	renew      func() error               // makes our own certificate when it is due; nil without one
 	transports map[string]*http.Transport // to each service over TLS
 }
 
@@ -37,14 +36,7 @@ func serviceNames() []string { return []string{eureka.Audience, loginName, cardN
 // openTrust reads the certificates of the settings; own adds one of our own
 // making, and the authority behind it.
 func openTrust(s config.Settings, dir *dataDir, own bool) (*trust, error) {
-	var cfg certs.Config
-	if s.TLS.CertFile != "" {
-		cfg.Pairs = append(cfg.Pairs, certs.Pair{Cert: s.TLS.CertFile, Key: s.TLS.KeyFile})
-	}
-	if s.TLS.CAFile != "" {
-		cfg.Authorities = append(cfg.Authorities, s.TLS.CAFile)
-	}
-	t := &trust{own: own, transports: map[string]*http.Transport{}}
+	var renew func() error
 	if own {
 		authority, err := certs.OpenAuthority(dir.file("tls"), nil)
 		if err != nil {
@@ -54,25 +46,52 @@ func openTrust(s config.Settings, dir *dataDir, own bool) (*trust, error) {
 		if err != nil {
 			return nil, err
 		}
-		pair := certs.Pair{Cert: dir.file("tls", "server.pem"), Key: dir.file("tls", "server.key")}
-		t.renew = func() error { _, err := authority.Renew(pair, names...); return err }
-		if err := t.renew(); err != nil {
+		renew = func() error { _, err := authority.Renew(ownPair(dir), names...); return err }
+		if err := renew(); err != nil {
 			return nil, err
 		}
-		cfg.Pairs = append(cfg.Pairs, pair)
-		cfg.Authorities = append(cfg.Authorities, authority.File())
 	}
+	t, err := newTrust(shownBy(s, dir, own))
+	if err != nil {
+		return nil, err
+	}
+	t.renew = renew
+	return t, nil
+}
+
+// shownBy is which certificates a process with these settings and this folder
+// shows and whom it believes.
+func shownBy(s config.Settings, dir *dataDir, own bool) certs.Config {
+	var cfg certs.Config
+	if s.TLS.CertFile != "" {
+		cfg.Pairs = append(cfg.Pairs, certs.Pair{Cert: s.TLS.CertFile, Key: s.TLS.KeyFile})
+	}
+	if s.TLS.CAFile != "" {
+		cfg.Authorities = append(cfg.Authorities, s.TLS.CAFile)
+	}
+	if own {
+		cfg.Pairs = append(cfg.Pairs, ownPair(dir))
+		cfg.Authorities = append(cfg.Authorities, dir.file("tls", "ca.pem"))
+	}
+	return cfg
+}
+
+func newTrust(cfg certs.Config) (*trust, error) {
 	c, err := certs.Open(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
-	t.Certs = c
+	t := &trust{Certs: c, transports: map[string]*http.Transport{}}
 	for _, name := range serviceNames() {
 		base := newTransport()
 		base.DialTLSContext = t.dialer(name)
 		t.transports[name] = base
 	}
 	return t, nil
+}
+
+func ownPair(dir *dataDir) certs.Pair {
+	return certs.Pair{Cert: dir.file("tls", "server.pem"), Key: dir.file("tls", "server.key")}
 }
 
 // ownNames is whom our own certificate is for: this machine, the services, and

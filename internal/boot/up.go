@@ -103,7 +103,7 @@ func (p *process) wireUp(ctx context.Context) (running, error) {
 // welcome tells a person where things are.
 func (p *process) welcome(w io.Writer, run running) error {
 	data, curl := p.settings.Data, "curl"
-	if p.trust.own && p.settings.TLS.CertFile == "" {
+	if p.trust.renew != nil && p.settings.TLS.CertFile == "" {
 		curl += " --cacert " + filepath.Join(data, "tls", "ca.pem")
 	}
 	_, err := fmt.Fprintf(w, `CCMS keeps its data in %s

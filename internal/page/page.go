@@ -13,6 +13,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"ccms/internal/problem"
@@ -27,8 +28,9 @@ const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-actio
 
 // Set is a parsed set of pages that share the layout.
 type Set struct {
-	pages map[string]*template.Template
-	css   asset
+	pages  map[string]*template.Template
+	css    asset
+	secure string // Strict-Transport-Security, "" over plain HTTP
 }
 
 type asset struct {
@@ -44,13 +46,15 @@ type View struct {
 }
 
 // Parse reads every *.html of pages as one page each; each defines "main".
-func Parse(pages fs.FS) (*Set, error) {
+// People reach them at publicURL, without a trailing slash: where that is
+// https, browsers are told to stay with it.
+func Parse(pages fs.FS, publicURL string) (*Set, error) {
 	css, err := files.ReadFile("assets/site.css")
 	if err != nil {
 		return nil, fmt.Errorf("read stylesheet: %w", err)
 	}
 	sum := sha256.Sum256(css)
-	s := &Set{pages: map[string]*template.Template{}, css: asset{"/assets/site-" + hex.EncodeToString(sum[:6]) + ".css", css}}
+	s := &Set{pages: map[string]*template.Template{}, css: asset{"/assets/site-" + hex.EncodeToString(sum[:6]) + ".css", css}, secure: transportSecurity(publicURL)}
 	layout, err := template.New("layout.html").Funcs(template.FuncMap{"stylesheet": func() string { return s.css.path }}).ParseFS(files, "templates/layout.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse layout: %w", err)
@@ -76,6 +80,20 @@ func Parse(pages fs.FS) (*Set, error) {
 		}
 	}
 	return s, nil
+}
+
+// transportSecurity is the header of RFC 6797, for a year. It does not speak
+// for subdomains, which may be somebody else's, and hardly for localhost, which
+// is everybody's: there it would take a developer's other servers along.
+func transportSecurity(publicURL string) string {
+	u, err := url.Parse(publicURL)
+	switch {
+	case err != nil || u.Scheme != "https":
+		return ""
+	case u.Hostname() == "localhost":
+		return "max-age=300"
+	}
+	return "max-age=31536000"
 }
 
 func (s *Set) add(layout *template.Template, name string, text []byte) error {
@@ -108,6 +126,9 @@ func (s *Set) Render(w http.ResponseWriter, status int, name string, v View) err
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if s.secure != "" {
+		h.Set("Strict-Transport-Security", s.secure)
+	}
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // the person may have gone

@@ -51,7 +51,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("portal pages: %w", err)
 	}
-	pages, err := page.Parse(own)
+	pages, err := page.Parse(own, cfg.PublicURL)
 	if err != nil {
 		return nil, fmt.Errorf("portal pages: %w", err)
 	}

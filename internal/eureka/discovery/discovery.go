@@ -160,7 +160,7 @@ func NewInstance(app, id string, base *url.URL) (*eureka.Instance, error) {
 		return nil, err
 	}
 	host, ip := base.Hostname(), base.Hostname()
-	if loopbackHost(host) {
+	if LoopbackHost(host) {
 		host = "localhost"
 		if a, err := netip.ParseAddr(ip); err != nil || !a.IsLoopback() {
 			ip = "127.0.0.1"
@@ -204,9 +204,10 @@ func portOf(u *url.URL) (int, error) {
 }
 
 // Loopback reports whether an instance would be called on this machine.
-func Loopback(in eureka.Instance) bool { return loopbackHost(callee(&in)) }
+func Loopback(in eureka.Instance) bool { return LoopbackHost(callee(&in)) }
 
-func loopbackHost(host string) bool {
+// LoopbackHost reports whether a name or address is this machine.
+func LoopbackHost(host string) bool {
 	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
 		return true
 	}

@@ -57,7 +57,7 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		failed = err
 		if isDial(err) {
-			t.client.refused(target.Host)
+			t.client.refused(target.Host, err)
 		} else if !safe(r) {
 			break
 		}
@@ -139,12 +139,14 @@ func address(in *eureka.Instance) *url.URL {
 
 // refused remembers an address nobody listens at, and looks whether the
 // registry knows a better one.
-func (c *Client) refused(host string) {
+func (c *Client) refused(host string, why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now := c.cfg.Now(); !now.Before(c.avoid[host]) {
 		c.avoid[host] = now.Add(avoidFor)
 		poke(c.fetchNow)
+		// The request goes on to the next instance, so nobody else would say it.
+		c.cfg.Log.Warn("an instance cannot be reached", "server.address", host, "error.message", why.Error())
 	}
 }
 
