@@ -95,12 +95,17 @@ func (d *dataDir) writeRunning(r running) error {
 	if err != nil {
 		return fmt.Errorf("encode run.json: %w", err)
 	}
-	next := d.file("run.json.new")
-	if err := os.WriteFile(next, append(b, '\n'), 0o600); err != nil {
-		return fmt.Errorf("write run.json: %w", err)
+	return d.replaceFile("run.json", append(b, '\n'))
+}
+
+// replaceFile writes a file that is seen whole or not at all.
+func (d *dataDir) replaceFile(name string, content []byte) error {
+	next := d.file(name + ".new")
+	if err := os.WriteFile(next, content, 0o600); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
 	}
-	if err := os.Rename(next, d.file("run.json")); err != nil {
-		return fmt.Errorf("write run.json: %w", err)
+	if err := os.Rename(next, d.file(name)); err != nil {
+		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil
 }

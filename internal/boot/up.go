@@ -90,7 +90,7 @@ func (p *process) wireUp(ctx context.Context) (running, error) {
 	for _, s := range p.services {
 		s.server.SetPublicURL(p.public)
 	}
-	err = errors.Join(p.wireLogin(ctx, login), p.wireCards(ctx, cards), p.wirePortal(portal))
+	err = errors.Join(p.keepPorts(), p.wireLogin(ctx, login), p.wireCards(ctx, cards), p.wirePortal(portal))
 	return running{
 		PID:        os.Getpid(),
 		Eureka:     registry.server.URL(),

@@ -17,8 +17,8 @@ import (
 // times; this one adds everything above the store.
 func TestAKilledProductLosesNothing(t *testing.T) {
 	const writers, kills, perRound = 8, 8, 10
-	dir, public := t.TempDir(), "http://localhost:5000"
-	p, err := up(dir, "--public-url", public)
+	dir := t.TempDir()
+	p, err := up(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestAKilledProductLosesNothing(t *testing.T) {
 		p.kill()
 		wg.Wait()
 		began := time.Now()
-		if p, err = up(dir, "--public-url", public); err != nil {
+		if p, err = up(dir); err != nil {
 			t.Fatal(err)
 		}
 		slowest = max(slowest, time.Since(began))
