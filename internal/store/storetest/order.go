@@ -13,7 +13,7 @@ import (
 
 // sorted are values of each kind in the order of the contract.
 var sorted = map[string][]any{
-	"name": {"", "\x00", "\x00a", " ", "10", "9", "A", "B", "Z", "a", "a\x00", "a\x00b", "a ", "aa", "b", "z", "é", "ü", "中", "｡", "🂡"},
+	"name": {"", "\x00", "\x00a", " ", "10", "9", "A", "B", "Z", "a", "a\x00", "a\x00b", "a ", "aa", "b", "z", "é", "ü", "中", "｡", last},
 	"n":    {int64(math.MinInt64), int64(math.MinInt64 + 1), int64(-1), int64(0), int32(1), int64(2), int32(10), int64(1 << 53), int64(1<<53 + 1), int64(math.MaxInt64)},
 	"at": {
 		time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1969, 12, 31, 23, 59, 59, 999e6, time.UTC), time.Unix(0, 0),
@@ -22,12 +22,29 @@ var sorted = map[string][]any{
 	"owner.id": {"a", "b", "c"},
 }
 
+// last orders behind all other text by bytes, and not by UTF-16.
+const last = "🂡"
+
+// sorted are the values of a field, but for the one that a known deviation is
+// about.
+func (f *fixture) sorted(field string) []any {
+	return slices.DeleteFunc(slices.Clone(sorted[field]), func(v any) bool {
+		return v == last && slices.Contains(f.known, UTF16Order)
+	})
+}
+
 func orderCases() []testCase {
 	cases := []testCase{
 		{"without an order documents come by id, by bytes", func(f *fixture) {
-			f.insert(doc("é"), doc("b"), doc("A"), doc("a\x00"), doc("10"), doc("9"), doc("a"), doc("🂡"), doc("｡"))
-			f.finds(store.Query{}, "10", "9", "A", "a", "a\x00", "b", "é", "｡", "🂡")
-			f.finds(store.Query{Order: "_id", Desc: true}, "🂡", "｡", "é", "b", "a\x00", "a", "A", "9", "10")
+			want := []string{"10", "9", "A", "a", "a\x00", "b", "é", "｡"}
+			f.insert(doc("é"), doc("b"), doc("A"), doc("a\x00"), doc("10"), doc("9"), doc("a"), doc("｡"))
+			if !slices.Contains(f.known, UTF16Order) {
+				f.insert(doc(last))
+				want = append(want, last)
+			}
+			f.finds(store.Query{}, want...)
+			slices.Reverse(want)
+			f.finds(store.Query{Order: "_id", Desc: true}, want...)
 		}},
 		{"ties are ordered by id in the same direction", func(f *fixture) {
 			f.insert(doc("c", "n", int64(1)), doc("a", "n", int64(1)), doc("b", "n", int64(1)), doc("d", "n", int64(0)))
@@ -65,7 +82,7 @@ func orderCases() []testCase {
 	}
 	for field, values := range sorted {
 		cases = append(cases, testCase{fmt.Sprintf("%s orders %T values, both ways", field, values[0]), func(f *fixture) {
-			want := insertShuffled(f, field, values)
+			want := insertShuffled(f, field, f.sorted(field))
 			f.finds(store.Query{Order: field}, want...)
 			slices.Reverse(want)
 			f.finds(store.Query{Order: field, Desc: true}, want...)
@@ -177,7 +194,7 @@ func conditionCases() []testCase {
 
 // compareAll compares the field with each of its sorted values.
 func compareAll(f *fixture, field string, op store.Op) {
-	values := sorted[field]
+	values := f.sorted(field)
 	all := insertShuffled(f, field, values)
 	for i, v := range values {
 		if n, ok := v.(int32); ok {

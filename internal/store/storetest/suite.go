@@ -19,8 +19,16 @@ import (
 // written before. now is the clock for expiry.
 type Open func(t testing.TB, path string, now func() time.Time) store.DB
 
+// Deviation is where a server behind a driver is known to differ from the
+// contract, so that the rest of a case can be held against it.
+type Deviation string
+
+// UTF16Order: strings order by UTF-16, not by their bytes, which shows in
+// characters beyond U+FFFF.
+const UTF16Order Deviation = "strings order by UTF-16"
+
 // Run runs the suite on a driver. Every case starts with a new store.
-func Run(t *testing.T, open Open) {
+func Run(t *testing.T, open Open, known ...Deviation) {
 	groups := []struct {
 		name  string
 		cases []testCase
@@ -45,7 +53,7 @@ func Run(t *testing.T, open Open) {
 			for _, c := range g.cases {
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()
-					c.run(newFixture(t, open))
+					c.run(newFixture(t, open, known))
 				})
 			}
 		})
@@ -73,17 +81,18 @@ var wide = store.Spec{
 // fixture is what a case works with: a store, a collection, a clock.
 type fixture struct {
 	testing.TB
-	open Open
-	path string
-	db   store.DB
-	c    store.Collection
+	open  Open
+	known []Deviation
+	path  string
+	db    store.DB
+	c     store.Collection
 
 	mu   sync.Mutex
 	time time.Time
 }
 
-func newFixture(t *testing.T, open Open) *fixture {
-	f := &fixture{TB: t, open: open, path: filepath.Join(t.TempDir(), "store.db"), time: noon}
+func newFixture(t *testing.T, open Open, known []Deviation) *fixture {
+	f := &fixture{TB: t, open: open, known: known, path: filepath.Join(t.TempDir(), "store.db"), time: noon}
 	f.reopen(wide)
 	t.Cleanup(func() { f.db.Close() })
 	return f
