@@ -220,7 +220,7 @@ func (a *Actuator) run(ctx context.Context, c *component) {
 
 // tell logs a change, once; the answers do not name the cause.
 func (a *Actuator) tell(name string, err error) {
-	attrs := []any{slog.String("component", name), slog.String("status", describe(err).Status)}
+	attrs := []any{slog.String("ccms.health.component", name), slog.String("ccms.health.status", describe(err).Status)}
 	if err == nil {
 		a.cfg.Log.Info("health changed", attrs...)
 		return

@@ -89,7 +89,7 @@ func newLoggedBreaker(cfg Config) *Breaker {
 	b := cfg.Breaker
 	told := b.Changed
 	b.Changed = func(from, to string) {
-		cfg.Log.Warn("circuit breaker of the login service changed", "from", from, "to", to)
+		cfg.Log.Warn("circuit breaker of the login service changed", "ccms.breaker.from", from, "ccms.breaker.to", to)
 		if told != nil {
 			told(from, to)
 		}

@@ -27,6 +27,7 @@ import (
 	"ccms/internal/eureka/discovery"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/logging"
 	"ccms/internal/store"
 )
 
@@ -45,7 +46,7 @@ type Console struct{ Out, Err io.Writer }
 // process is what the services of one process share.
 type process struct {
 	settings config.Settings
-	log      *logging
+	log      *logging.Log
 	dir      *dataDir
 	prover   *identity.Prover
 	base     *http.Transport // to all other services, in the clear
@@ -108,7 +109,7 @@ func newProcess(start Start) (*process, error) {
 	}
 	trust, err := openTrust(s, dir, start.OwnTLS)
 	if err != nil {
-		return nil, errors.Join(err, log.close(), dir.close())
+		return nil, errors.Join(err, log.Close(), dir.close())
 	}
 	p := &process{settings: s, log: log, dir: dir, public: s.PublicURL, base: newTransport(), trust: trust, reread: start.Reread}
 	p.hangup = make(chan os.Signal, 1)
@@ -124,18 +125,18 @@ func (p *process) close() error {
 	if p.db != nil {
 		errs = append(errs, p.db.Close())
 	}
-	return errors.Join(append(errs, p.dir.removeRunning(), p.log.close(), p.dir.close())...)
+	return errors.Join(append(errs, p.dir.removeRunning(), p.log.Close(), p.dir.close())...)
 }
 
 // listen opens the address of a service, so that every URL is known before
 // anything is wired.
 func (p *process) listen(ctx context.Context, name, addr string) (*service, error) {
-	log := p.log.of(name)
+	log := p.log.Of(name)
 	s := &service{name: name, mux: httpserver.NewMux(log)}
 	s.actuator = actuator.New(actuator.Config{Service: name, Version: Version(), Log: log})
 	s.actuator.Routes(s.mux, nil)
 	apidocs.New(strings.TrimSuffix(name, "-service")).Routes(s.mux, nil)
-	server, err := httpserver.Listen(ctx, httpserver.Config{
+	server, err := p.listenAgain(ctx, httpserver.Config{
 		Name:           name,
 		Addr:           addr,
 		Handler:        s.mux,

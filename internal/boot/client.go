@@ -28,7 +28,7 @@ func (p *process) connect(s *service, needs ...string) error {
 		},
 		HTTP:   &http.Client{Transport: p.trust.transports[eureka.Audience]},
 		Secure: p.trust.secure(),
-		Log:    p.log.of(s.name),
+		Log:    p.log.Of(s.name),
 	})
 	if err != nil {
 		return fmt.Errorf("%s: registry client: %w", s.name, err)

@@ -39,7 +39,7 @@ func (p *process) wireCards(ctx context.Context, s *service) error {
 		Idempotency:  keys,
 		Authenticate: checker.Authenticate,
 		Retention:    p.settings.CreditCard.DeletedRetention,
-		Log:          p.log.of(cardName),
+		Log:          p.log.Of(cardName),
 	})
 	if err != nil {
 		return err
@@ -74,6 +74,6 @@ func (p *process) checker(s *service) *bearer.Checker {
 			Window:      cfg.Breaker.SlidingWindowSize,
 			Wait:        cfg.Breaker.WaitDurationInOpenState,
 		},
-		Log: p.log.of(s.name),
+		Log: p.log.Of(s.name),
 	})
 }

@@ -18,7 +18,7 @@ func (p *process) addEureka(ctx context.Context) (*service, error) {
 	}
 	prove := p.prove(eureka.Audience)
 	r := registry.New(registry.Config{
-		Log:       p.log.of(eureka.Audience),
+		Log:       p.log.Of(eureka.Audience),
 		Snapshot:  p.dir.file("registry.json"),
 		Authorize: func(r *http.Request) bool { return prove(r) == identity.PurposeRegistry },
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ccms/internal/audit"
+	"ccms/internal/httpserver"
 	"ccms/internal/identity"
 	"ccms/internal/limit"
 	"ccms/internal/login"
@@ -56,8 +57,10 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 			login.KindMail:  func(ctx context.Context, m outbox.Message) error { return accounts.Deliver(ctx, m) },
 			login.KindErase: func(ctx context.Context, m outbox.Message) error { return accounts.Erase(ctx, m) },
 		},
+		Origin:  httpserver.Origin,
+		Resume:  httpserver.Resume,
 		Retries: map[string]outbox.Retry{login.KindErase: {MaxAge: outbox.Forever}},
-		Log:     p.log.of(loginName),
+		Log:     p.log.Of(loginName),
 	})
 	if err != nil {
 		return fmt.Errorf("login: %w", err)
@@ -89,7 +92,7 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 		Hardened:       cfg.Enumeration == "hardened",
 		RatePerAddress: cfg.RatePerAddress,
 		RatePerNetwork: cfg.RatePerNetwork,
-		Log:            p.log.of(loginName),
+		Log:            p.log.Of(loginName),
 	})
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ func (p *process) wirePortal(s *service) error {
 		Transport: p.reach(s),
 		Vouch:     vouch,
 		PublicURL: p.public.String(),
-		Log:       p.log.of(portalName),
+		Log:       p.log.Of(portalName),
 	})
 	if err != nil {
 		return err

@@ -12,7 +12,8 @@ import (
 // replaced are noticed.
 const certificatesEvery = 24 * time.Hour
 
-// watch re-reads certificates and log level whenever SIGHUP comes (interface.md,
+// watch re-reads certificates and log level, and opens the log file again,
+// whenever SIGHUP comes (interface.md,
 // Signals), until ctx ends.
 func (p *process) watch(ctx context.Context) error {
 	p.warnOfCertificates()
@@ -22,6 +23,7 @@ func (p *process) watch(ctx context.Context) error {
 	for {
 		select {
 		case <-p.hangup:
+			p.reopenLog()
 			p.rereadSettings()
 			p.reloadCertificates()
 		case <-daily.C:
@@ -43,10 +45,10 @@ func (p *process) rereadSettings() {
 		return
 	}
 	live, restart := p.settings.Changed(&newer)
-	p.log.level.Set(newer.Log.Level)
-	p.log.Info("settings read again", "applied", strings.Join(live, " "), "ccms.log.level", newer.Log.Level.String())
+	p.log.SetLevel(newer.Log.Level)
+	p.log.Info("settings read again", "ccms.settings.applied", strings.Join(live, " "), "ccms.settings.level", newer.Log.Level.String())
 	if len(restart) > 0 {
-		p.log.Warn("these settings changed and need a restart", "settings", strings.Join(restart, " "))
+		p.log.Warn("these settings changed and need a restart", "ccms.settings.restart", strings.Join(restart, " "))
 	}
 }
 
@@ -58,7 +60,7 @@ func (p *process) reloadCertificates() {
 		p.log.Error("the certificates cannot be read again, the old ones hold", "error.message", err.Error())
 		return
 	}
-	p.log.Info("certificates read again", "changed", p.trust.Fingerprint() != before, slog.Time("expires", p.trust.Expires()))
+	p.log.Info("certificates read again", "ccms.certificates.changed", p.trust.Fingerprint() != before, slog.Time("tls.server.not_after", p.trust.Expires()))
 	p.warnOfCertificates()
 }
 
@@ -72,14 +74,14 @@ func (p *process) warnOfCertificates() {
 		return
 	}
 	if left := time.Until(expires); left < expiresSoon {
-		p.log.Warn("a certificate expires soon: renew it and send SIGHUP", "expires", expires, "left", left.Round(time.Hour).String())
+		p.log.Warn("a certificate expires soon: renew it and send SIGHUP", "tls.server.not_after", expires)
 	}
 	for _, s := range p.services {
 		if s.name == portalName { // no service calls it
 			continue
 		}
 		if err := p.trust.Vouched(ownName(s.name)); err != nil {
-			p.log.of(s.name).Warn("other services will not believe this certificate: it must be for "+ownName(s.name)+", from tls.ca-file", "error.message", err.Error())
+			p.log.Of(s.name).Warn("other services will not believe this certificate: it must be for "+ownName(s.name)+", from tls.ca-file", "error.message", err.Error())
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ccms/internal/httpserver"
 	"ccms/internal/identity"
 )
 
@@ -24,9 +25,9 @@ func newTransport() *http.Transport {
 	}
 }
 
-// proving adds the proof of decision A8 to every request: internal where the
-// path is, else forward. The service asked is the host, before the registry
-// turns it into an address.
+// proving adds to every request the proof of decision A8, internal where the
+// path is, else forward, and the id and trace of the request it is made for. The
+// service asked is the host, before the registry turns it into an address.
 type proving struct {
 	next   http.RoundTripper
 	prover *identity.Prover
@@ -44,6 +45,7 @@ func (t proving) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	r = r.Clone(r.Context())
 	r.Header.Set(identity.ProofHeader, proof)
+	httpserver.Propagate(r.Context(), r.Header)
 	return t.next.RoundTrip(r)
 }
 

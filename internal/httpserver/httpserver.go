@@ -43,6 +43,7 @@ func As(auth Authenticate, h Handler) Handler {
 // request is what the server knows about a request beside the request itself.
 type request struct {
 	id     string
+	trace  trace
 	client netip.Addr
 	proof  string // see Proof
 	local  bool   // see Local
@@ -58,7 +59,8 @@ func info(ctx context.Context) *request {
 	return &request{}
 }
 
-// RequestID is the id in the answer's X-Request-Id and in every log line.
+// RequestID is the id in the answer's X-Request-Id and in every log line (see
+// LogHandler); "" outside a request.
 func RequestID(ctx context.Context) string { return info(ctx).id }
 
 // Client is the address of the person or machine that sent r (decision A7).

@@ -163,7 +163,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	rec := &recorder{ResponseWriter: w}
 	i := s.describe(r)
 	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, i))
-	rec.Header().Set("X-Request-Id", i.id)
+	rec.Header().Set(requestIDHeader, i.id)
 	if s.draining.Load() {
 		rec.Header().Set("Connection", "close")
 	}
@@ -198,16 +198,18 @@ func (s *Server) describe(r *http.Request) *request {
 	if trusted {
 		i.client = forwardedFor(r, peer)
 	}
-	if id := r.Header.Get("X-Request-Id"); trusted && requestIDShape.MatchString(id) {
-		i.id = id
-	} else {
-		i.id = rand.Text()[:16]
+	i.id = r.Header.Get(requestIDHeader)
+	if !trusted || !requestIDShape.MatchString(i.id) || looksLikeNumber(i.id) {
+		i.id = newRequestID()
 	}
+	i.trace = newTrace(r.Header)
 	i.local = s.loopback && peer.IsLoopback() && s.publicLoopback() && !forwarded(r)
 	return i
 }
 
 var requestIDShape = regexp.MustCompile(`^[A-Za-z0-9]{8,32}$`)
+
+func newRequestID() string { return rand.Text()[:16] }
 
 func peerAddr(r *http.Request) netip.Addr {
 	a, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -298,16 +300,18 @@ func (s *Server) logAccess(rec *recorder, r *http.Request, i *request, took time
 	if !s.cfg.Log.Enabled(r.Context(), level) {
 		return
 	}
-	s.cfg.Log.LogAttrs(r.Context(), level, "request",
+	attrs := []slog.Attr{
 		slog.String("http.request.method", r.Method),
 		slog.String("http.route", i.route),
 		slog.String("url.path", Path(r)),
 		slog.Int("http.response.status_code", rec.status),
 		slog.Int64("http.response.body.bytes", rec.bytes),
 		slog.Duration("event.duration", took),
-		slog.String("client.ip", i.client.String()),
-		slog.String("http.request.id", i.id),
-	)
+	}
+	if i.client.IsValid() { // what is no address would keep the line out of an index
+		attrs = append(attrs, slog.String("client.ip", i.client.String()))
+	}
+	s.cfg.Log.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
 // accessLevel keeps the chatter of machines out of the ordinary log.

@@ -231,7 +231,7 @@ func (s *Service) recorded(ctx context.Context, what act, f func() error) error 
 	err = f()
 	if endErr := a.End(ctx, outcome(err)); endErr != nil {
 		// The act is on record and has happened; only its outcome is missing.
-		s.cfg.Log.Warn("outcome of an act was not recorded", "act", what.name, "error", endErr)
+		s.cfg.Log.WarnContext(ctx, "outcome of an act was not recorded", "event.action", what.name, "error.message", endErr)
 	}
 	return err
 }

@@ -180,7 +180,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.cfg.Log.Warn("accounts to erase were not all taken up", "error", err)
+			s.cfg.Log.WarnContext(ctx, "accounts to erase were not all taken up", "error.message", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -98,7 +98,7 @@ func (s *Service) replacePassword(ctx context.Context, what act, change func(*cu
 	}
 	if err := s.tell(ctx, notice{Kind: mail.PasswordChanged, Account: what.account}); err != nil {
 		// The password has changed and nothing could take that back.
-		s.cfg.Log.Warn("letter about a new password was not queued", "error", err)
+		s.cfg.Log.WarnContext(ctx, "letter about a new password was not queued", "error.message", err)
 	}
 	return nil
 }

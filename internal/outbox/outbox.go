@@ -78,6 +78,11 @@ type Config struct {
 	Poll time.Duration
 	// KeepDead is how long a dead letter is kept, default 30 days.
 	KeepDead time.Duration
+	// Origin says, as text, what a message is put for, and Resume makes what is
+	// done for it part of that, so that log lines and calls of a Handler bear
+	// the id of the request that began it. Default: nothing is kept.
+	Origin func(context.Context) string
+	Resume func(ctx context.Context, origin string) context.Context
 	// Log, by default slog.Default.
 	Log *slog.Logger
 	// Now is the clock, by default time.Now.
@@ -99,6 +104,7 @@ type Queue struct {
 type letter struct {
 	Kind    string     `bson:"kind"`
 	Owner   string     `bson:"owner,omitempty"`
+	Origin  string     `bson:"origin,omitempty"` // see Config
 	Sealed  []byte     `bson:"sealed"`
 	State   string     `bson:"state"`
 	Due     time.Time  `bson:"due"` // when it may be taken; while leased, when the lease ends
@@ -132,6 +138,10 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 	if cfg.KeepDead <= 0 {
 		cfg.KeepDead = 30 * 24 * time.Hour
 	}
+	if cfg.Origin == nil || cfg.Resume == nil {
+		cfg.Origin = func(context.Context) string { return "" }
+		cfg.Resume = func(ctx context.Context, _ string) context.Context { return ctx }
+	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
@@ -158,7 +168,7 @@ func (q *Queue) Put(ctx context.Context, m Message) error {
 		return fmt.Errorf("outbox: seal: %w", err)
 	}
 	now := q.now()
-	err = q.docs.Insert(ctx, m.ID, letter{Kind: m.Kind, Owner: m.Owner, Sealed: sealed, State: queued, Due: now, Created: now})
+	err = q.docs.Insert(ctx, m.ID, letter{Kind: m.Kind, Owner: m.Owner, Origin: q.cfg.Origin(ctx), Sealed: sealed, State: queued, Due: now, Created: now})
 	if err != nil && !errors.Is(err, store.ErrExists) {
 		return err
 	}

@@ -222,7 +222,7 @@ func TestAPanicIsAFailure(t *testing.T) {
 	(<-f.calls).answer <- nil
 	f.gone("m")
 	stop()
-	if s := f.log.String(); strings.Contains(s, "whisper") || !strings.Contains(s, "panicked with a string") || !strings.Contains(s, "message=m kind=k try=1") {
+	if s := f.log.String(); strings.Contains(s, "whisper") || !strings.Contains(s, "panicked with a string") || !strings.Contains(s, "ccms.outbox.id=m ccms.outbox.kind=k ccms.outbox.try=1") {
 		t.Errorf("log: %s", s)
 	}
 }

@@ -32,7 +32,7 @@ func (q *Queue) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		wait, err := q.dispatch(ctx, work)
 		if err != nil && ctx.Err() == nil {
-			q.cfg.Log.Warn("outbox cannot be read", "error", err)
+			q.cfg.Log.WarnContext(ctx, "outbox cannot be read", "error.message", err)
 		}
 		q.rest(ctx, wait)
 	}
@@ -125,7 +125,8 @@ func (q *Queue) troubled() bool {
 
 // handle takes one message, delivers it, and settles it.
 func (q *Queue) handle(ctx context.Context, r store.Record[letter]) {
-	log := q.cfg.Log.With("message", r.ID, "kind", r.Value.Kind, "try", r.Value.Tries+1)
+	ctx = q.cfg.Resume(ctx, r.Value.Origin)
+	log := q.cfg.Log.With("ccms.outbox.id", r.ID, "ccms.outbox.kind", r.Value.Kind, "ccms.outbox.try", r.Value.Tries+1)
 	id := r.ID
 	r, err := q.take(ctx, r)
 	var failure error
@@ -142,7 +143,7 @@ func (q *Queue) handle(ctx context.Context, r store.Record[letter]) {
 	}
 	if err != nil && ctx.Err() == nil {
 		// The lease runs out and the message is tried again.
-		log.Warn("outbox cannot be written", "error", err)
+		log.WarnContext(ctx, "outbox cannot be written", "error.message", err)
 	}
 }
 
@@ -195,11 +196,11 @@ func (q *Queue) settle(ctx context.Context, r store.Record[letter], failure erro
 	case final, now.Sub(r.Value.Created) >= rule.MaxAge:
 		r.Value.State = dead
 		r.Value.Expires = new(now.Add(q.cfg.KeepDead))
-		log.Error("message is dead", "error", failure)
+		log.ErrorContext(ctx, "message is dead", "error.message", failure)
 	default:
 		wait := rule.Delays[min(r.Value.Tries, len(rule.Delays))-1]
 		r.Value.Due = now.Add(wait + rand.N(wait/5+1))
-		log.Warn("message failed, trying again later", "error", failure, "due", r.Value.Due)
+		log.WarnContext(ctx, "message failed, trying again later", "error.message", failure, "ccms.outbox.due", r.Value.Due)
 	}
 	return q.docs.Replace(ctx, r)
 }

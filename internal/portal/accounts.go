@@ -70,7 +70,6 @@ func (a accounts) ask(r *http.Request, q question) error {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("X-Request-Id", httpserver.RequestID(r.Context()))
 	a.cfg.Vouch(req, httpserver.Client(r))
 	res, err := a.cfg.Transport.RoundTrip(req)
 	if err != nil {

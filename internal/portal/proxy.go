@@ -18,7 +18,8 @@ import (
 const budget = 20 * time.Second
 
 // pass returns a handler that hands requests to service as they are, but for
-// what only we may say: who the client is, and that we vouch for it.
+// what only we may say: who the client is, and that we vouch for it. The
+// transport adds the request's id and trace.
 func (s *Service) pass(service string) httpserver.Handler {
 	proxy := &httputil.ReverseProxy{
 		Transport: s.cfg.Transport,
@@ -30,7 +31,6 @@ func (s *Service) pass(service string) httpserver.Handler {
 			for _, h := range []string{"Cookie", "X-Real-Ip", "X-Request-Id", identity.ProofHeader} {
 				p.Out.Header.Del(h)
 			}
-			p.Out.Header.Set("X-Request-Id", httpserver.RequestID(p.In.Context()))
 			s.cfg.Vouch(p.Out, httpserver.Client(p.In))
 		},
 		ModifyResponse: func(r *http.Response) error {
