@@ -23,6 +23,9 @@ const (
 	passesMember = "x-passes-on"
 )
 
+// jsonTag marks a node whose value is JSON already.
+const jsonTag = "!json"
+
 // A Problem is one documented failure.
 type Problem struct {
 	Status           int
@@ -159,11 +162,11 @@ func (t table) spellOut(path string, op *yaml.Node) error {
 	responses := member(op, "responses")
 	for status := 400; status < 600; status++ {
 		if names := byStatus[status]; names != nil {
-			var n yaml.Node
-			if err := n.Encode(t.response(status, names, path)); err != nil {
+			b, err := json.Marshal(t.response(status, names, path), json.Deterministic(true))
+			if err != nil {
 				return err
 			}
-			add(responses, strconv.Itoa(status), &n)
+			add(responses, strconv.Itoa(status), &yaml.Node{Kind: yaml.ScalarNode, Tag: jsonTag, Value: string(b)})
 		}
 	}
 	return nil
@@ -191,6 +194,15 @@ var headersOf = map[int]string{401: "WWW-Authenticate", 405: "Allow", 429: "Retr
 
 var parameterPattern = regexp.MustCompile(`\{[^}]+\}`)
 
+// errorObject is the contract's (section 5.1), in its order.
+type errorObject struct {
+	Error     string `json:"error"`
+	ErrorCode string `json:"errorCode"`
+	Timestamp string `json:"timestamp"`
+	Path      string `json:"path"`
+	Details   string `json:"details"`
+}
+
 // object is a part of an OpenAPI document.
 type object = map[string]any
 
@@ -199,9 +211,8 @@ func (t table) response(status int, names []string, path string) object {
 	var said []string
 	for _, name := range names {
 		p := t.Problems[name]
-		examples[name] = object{"summary": p.Code, "value": object{
-			"error": p.Message, "errorCode": p.Code, "details": p.Details,
-			"timestamp": "2026-01-02T15:04:05.000Z", "path": parameterPattern.ReplaceAllString(path, "1001"),
+		examples[name] = object{"summary": p.Code, "value": errorObject{
+			p.Message, p.Code, "2026-01-02T15:04:05.000Z", parameterPattern.ReplaceAllString(path, "1001"), p.Details,
 		}}
 		said = append(said, p.Code+": "+p.Message)
 	}
@@ -292,6 +303,9 @@ func encode(e *jsontext.Encoder, n *yaml.Node) error {
 	case yaml.SequenceNode:
 		open, end = jsontext.BeginArray, jsontext.EndArray
 	case yaml.ScalarNode:
+		if n.Tag == jsonTag {
+			return e.WriteValue(jsontext.Value(n.Value))
+		}
 		var v any
 		if err := n.Decode(&v); err != nil {
 			return err
