@@ -60,7 +60,7 @@ var interfaceDefaults = map[string]string{
 	"login.verify-ttl": "24h", "login.reset-ttl": "30m", "login.resend-after": "1m",
 	"login.password-max-age": "2160h", "login.bcrypt-cost": "10",
 	"login.jwt-algorithm": "ES256", "login.enumeration": "contract",
-	"login.rate-per-address": "300", "login.rate-per-network": "1200",
+	"login.rate-per-address": "1200", "login.rate-per-network": "6000",
 	"creditcard.login-timeout": "2s", "creditcard.deleted-retention": "2160h",
 	"creditcard.breaker.failure-rate-threshold": "50", "creditcard.breaker.sliding-window-size": "5",
 	"creditcard.breaker.wait-duration-in-open-state": "10s",

@@ -173,8 +173,8 @@ func loginRows(s *Settings) []Setting {
 		row("login.jwt-algorithm", "ES256", oneOf("ES256", "RS256", "HS256").at(&l.JWTAlgorithm), "Signature of tokens; RS256 and HS256 for consumers that know no other."),
 		row("login.jwt-secret-file", "", file.at(&l.JWTSecretFile), "File with the secret for HS256, at least 32 bytes."),
 		row("login.enumeration", "contract", oneOf("contract", "hardened").at(&l.Enumeration), "Whether answers tell that an address is known, as the contract has it, or not."),
-		row("login.rate-per-address", "300", between(1, 1_000_000).at(&l.RatePerAddress), "Attempts a minute on credential routes from one client address."),
-		row("login.rate-per-network", "1200", between(1, 1_000_000).at(&l.RatePerNetwork), "Attempts a minute on credential routes from one network (/24 or /56)."),
+		row("login.rate-per-address", "1200", between(1, 1_000_000).at(&l.RatePerAddress), "Attempts a minute on credential routes from one client address."),
+		row("login.rate-per-network", "6000", between(1, 1_000_000).at(&l.RatePerNetwork), "Attempts a minute on credential routes from one network (/24 or /56)."),
 	}
 }
 

@@ -7,10 +7,10 @@ import (
 	"ccms/internal/store"
 )
 
-// The bounds of what a collection remembers: two generations of this many
-// bytes, of documents up to a size.
+// What a collection remembers, in bytes, before it begins anew, and the
+// largest document of it.
 const (
-	generation = 512 << 10
+	remembered = 1 << 20
 	cacheable  = 32 << 10
 )
 
@@ -19,11 +19,11 @@ const (
 // is forgotten before its write begins, is not remembered again while the
 // write goes on, and nothing read before a write ended is put in after it.
 type cache struct {
-	mu         sync.Mutex
-	writes     uint64         // ended so far
-	busy       map[string]int // writes under way by id
-	young, old map[string]cached
-	size       int // bytes in young
+	mu     sync.Mutex
+	writes uint64         // ended so far
+	busy   map[string]int // writes under way by id
+	docs   map[string]cached
+	size   int // bytes put into docs
 }
 
 type cached struct {
@@ -31,41 +31,29 @@ type cached struct {
 	expires time.Time // zero: never
 }
 
-func newCache() *cache {
-	return &cache{busy: map[string]int{}, young: map[string]cached{}}
-}
+func newCache() *cache { return &cache{busy: map[string]int{}, docs: map[string]cached{}} }
 
 // get returns the document if it is remembered. Else the reader gives seen to
 // put with what it read.
 func (c *cache) get(id string, now time.Time) (d store.Doc, seen uint64, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v, ok := c.young[id]
-	if !ok {
-		if v, ok = c.old[id]; ok {
-			c.add(id, v)
-		}
-	}
-	if !ok || !v.expires.IsZero() && !v.expires.After(now) {
-		return store.Doc{}, c.writes, false
-	}
-	return v.doc, c.writes, true
+	v, ok := c.docs[id]
+	return v.doc, c.writes, ok && (v.expires.IsZero() || v.expires.After(now))
 }
 
 // put remembers a document read when seen writes had ended.
 func (c *cache) put(v cached, seen uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.writes == seen && c.busy[v.doc.ID] == 0 && len(v.doc.Body) <= cacheable {
-		c.add(v.doc.ID, v)
+	if c.writes != seen || c.busy[v.doc.ID] > 0 || len(v.doc.Body) > cacheable {
+		return
 	}
-}
-
-func (c *cache) add(id string, v cached) {
-	if c.size += len(v.doc.Body); c.size > generation {
-		c.old, c.young, c.size = c.young, map[string]cached{}, len(v.doc.Body)
+	if c.size += len(v.doc.Body); c.size > remembered {
+		clear(c.docs)
+		c.size = len(v.doc.Body)
 	}
-	c.young[id] = v
+	c.docs[v.doc.ID] = v
 }
 
 // begin forgets id for the time of a write.
@@ -73,8 +61,7 @@ func (c *cache) begin(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.busy[id]++
-	delete(c.young, id)
-	delete(c.old, id)
+	delete(c.docs, id)
 }
 
 // end is called when the outcome of the write can be read.
