@@ -191,10 +191,14 @@ func (p *process) run(ctx context.Context, ready func() error) error {
 		<-ctx.Done()
 	}
 	fail(err)
+	for _, s := range p.services {
+		s.actuator.SetReady(false) // for who asks us instead of the registry
+	}
 	clients.stop()
 	servers.stop()
 	workers.stop()
 	for _, s := range p.services {
+		s.actuator.Close()
 		for _, c := range s.closers {
 			err = errors.Join(err, c(context.WithoutCancel(ctx)))
 		}

@@ -47,7 +47,7 @@ func (p *process) wireCards(ctx context.Context, s *service) error {
 	cards.Routes(s.mux)
 	s.actuator.Registry().MustRegister(cards.Collectors()...)
 	s.actuator.Registry().MustRegister(breakerMetrics(checker.Breaker())...)
-	s.actuator.AddHealth("db", true, p.db.Ping)
+	p.watchStore(s)
 	s.work = append(s.work, cards.Run)
 	return nil
 }

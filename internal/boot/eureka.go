@@ -23,6 +23,7 @@ func (p *process) addEureka(ctx context.Context) (*service, error) {
 		Authorize: func(r *http.Request) bool { return prove(r) == identity.PurposeRegistry },
 	})
 	r.Routes(s.mux)
+	s.actuator.Registry().MustRegister(registryFigures(r))
 	s.work = append(s.work, r.Run)
 	return s, nil
 }

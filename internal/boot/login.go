@@ -100,7 +100,7 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 	accounts.Routes(s.mux)
 	s.work = append(s.work, queue.Run, accounts.Run)
 	s.actuator.Registry().MustRegister(queueMetrics(queue, "login")...)
-	s.actuator.AddHealth("db", true, p.db.Ping)
+	p.watchStore(s)
 	return nil
 }
 
