@@ -41,10 +41,12 @@ func ECS() []Field {
 		{Name: "http.response.status_code", Type: Long},
 		{Name: "log.level", Type: Keyword},
 		{Name: "message", Type: Text},
+		{Name: "server.address", Type: Keyword},
 		{Name: "service.name", Type: Keyword},
 		{Name: "span.id", Type: Keyword},
 		{Name: "tls.server.not_after", Type: Date},
 		{Name: "trace.id", Type: Keyword},
+		{Name: "url.full", Type: Wildcard},
 		{Name: "url.path", Type: Wildcard},
 	}
 }
@@ -65,6 +67,7 @@ func Own() []Field {
 		{"ccms.settings.applied", Keyword, "settings that changed and hold now, separated by spaces"},
 		{"ccms.settings.level", Keyword, "the least level that is logged from now on"},
 		{"ccms.settings.restart", Keyword, "settings that changed and need a restart"},
+		{"ccms.store.url", Keyword, "where the documents are kept, without passwords"},
 		{"eureka.app", Keyword, "application in the registry"},
 		{"eureka.instance", Keyword, "its instance"},
 		{"eureka.status", Keyword, "the instance's status"},

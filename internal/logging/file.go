@@ -82,8 +82,10 @@ func (l *File) Write(line []byte) (int, error) {
 	}
 	n, err := l.f.Write(line)
 	if err == nil {
-		l.size += int64(n)
-		return n, nil
+		// Appending leaves the offset behind our line, and so behind those of
+		// other processes.
+		l.size, err = l.f.Seek(0, io.SeekCurrent)
+		return n, err
 	}
 	if n > 0 {
 		err = errors.Join(err, l.takeBack(n))
@@ -94,7 +96,7 @@ func (l *File) Write(line []byte) (int, error) {
 // takeBack removes the n bytes written last, unless another process has
 // written behind them.
 func (l *File) takeBack(n int) error {
-	end, err := l.f.Seek(0, io.SeekCurrent) // appending left it behind our bytes
+	end, err := l.f.Seek(0, io.SeekCurrent) // see Write
 	if err != nil {
 		return err
 	}

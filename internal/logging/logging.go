@@ -73,7 +73,7 @@ func (l *Log) handler(w io.Writer, asJSON bool) slog.Handler {
 }
 
 // Of is the logger of one service.
-func (l *Log) Of(service string) *slog.Logger { return l.With("service.name", service) }
+func (l *Log) Of(service string) *slog.Logger { return l.Logger.With("service.name", service) }
 
 // SetLevel changes the least that is logged.
 func (l *Log) SetLevel(level slog.Level) { l.level.Set(level) }
