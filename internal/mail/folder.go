@@ -61,7 +61,7 @@ func (f *Folder) Send(ctx context.Context, m Message) error {
 		return err
 	}
 	var b bytes.Buffer
-	if err := write(&b, m, f.from); err != nil {
+	if err := write(&b, m, f.from, true); err != nil {
 		return err
 	}
 	name := m.Date.UTC().Format("20060102T150405.000Z") + "-" + digest(m.ID) + ".eml"

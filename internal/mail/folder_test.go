@@ -139,7 +139,7 @@ func TestTheLinkStandsWholeOnOneLineOfTheFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := write(&b, compose(t, Verify), from); err != nil {
+	if err := write(&b, compose(t, Verify), from, true); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Contains(strings.Split(b.String(), "\r\n"), link) {

@@ -24,7 +24,8 @@ func ParseFrom(s string) (*netmail.Address, error) {
 
 // write writes m in its transport form (RFC 5322, RFC 2045): lines end in
 // CRLF, text and HTML as alternatives. Message-ID and Date depend on m only.
-func write(w io.Writer, m Message, from *netmail.Address) error {
+// Without eightBit all of it is ASCII, for servers that know nothing else.
+func write(w io.Writer, m Message, from *netmail.Address, eightBit bool) error {
 	if err := m.check(); err != nil {
 		return err
 	}
@@ -40,9 +41,9 @@ func write(w io.Writer, m Message, from *netmail.Address) error {
 	// RFC 3834: no holiday notice answers this.
 	g.SetGenHeader(gomail.Header("Auto-Submitted"), "auto-generated")
 	text, html := lines(m.Text), lines(m.HTML)
-	g.SetBodyString(gomail.TypeTextPlain, text, gomail.WithPartEncoding(encoding(text)))
+	g.SetBodyString(gomail.TypeTextPlain, text, gomail.WithPartEncoding(encoding(text, eightBit)))
 	if html != "" {
-		g.AddAlternativeString(gomail.TypeTextHTML, html, gomail.WithPartEncoding(encoding(html)))
+		g.AddAlternativeString(gomail.TypeTextHTML, html, gomail.WithPartEncoding(encoding(html, eightBit)))
 	}
 	if _, err := g.WriteTo(w); err != nil {
 		return fmt.Errorf("mail: %w", err)
@@ -62,7 +63,10 @@ const maxLine = 998
 // encoding leaves text as it is wherever that is allowed, so that a link stands
 // whole on its line, also for grep. go-mail's "7bit" is no choice: it
 // announces 7bit and writes quoted-printable.
-func encoding(s string) gomail.Encoding {
+func encoding(s string, eightBit bool) gomail.Encoding {
+	if !eightBit {
+		return gomail.EncodingQP
+	}
 	for line := range strings.SplitSeq(s, "\r\n") {
 		if len(line) > maxLine {
 			return gomail.EncodingQP

@@ -1,7 +1,8 @@
 // Package mail owns what we write to people: the letters, the strict check of
-// an address, the form of a message (RFC 5322), and Folder, a Sender that
-// writes files instead of sending. It does not retry (package outbox does) and
-// does not know accounts: whoever writes gives recipient and link.
+// an address, the form of a message (RFC 5322), and two Senders: SMTP hands a
+// message to a mail server, Folder makes a file of it. It does not retry
+// (package outbox does) and does not know accounts: whoever writes gives
+// recipient and link.
 //
 // No text of a stranger enters a letter: no name, no username. Otherwise a
 // sign-up with somebody else's address would send him the stranger's words.
