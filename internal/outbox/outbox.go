@@ -110,6 +110,9 @@ type letter struct {
 	Due     time.Time  `bson:"due"` // when it may be taken; while leased, when the lease ends
 	Tries   int        `bson:"tries"`
 	Created time.Time  `bson:"created"`
+	Since   *time.Time `bson:"since,omitempty"`   // what MaxAge counts from, when Retry moved it
+	Leased  bool       `bson:"leased,omitempty"`  // a worker has it until due
+	Failure string     `bson:"failure,omitempty"` // class of the last one
 	Expires *time.Time `bson:"expires,omitempty"` // of dead ones
 }
 
@@ -205,8 +208,16 @@ type Stats struct {
 	Oldest       time.Duration // age of the oldest queued message
 }
 
-// statsLimit bounds what Stats reads.
-const statsLimit = 10_000
+// readLimit bounds what Stats and List read of each state.
+const readLimit = 10_000
+
+// inState asks for the messages of a state, the oldest first.
+func inState(state string) store.Query {
+	return store.Query{
+		Where: []store.Cond{{Field: "state", Op: store.Eq, Value: state}},
+		Order: "created", Limit: readLimit,
+	}
+}
 
 // Stats counts the messages.
 func (q *Queue) Stats(ctx context.Context) (s Stats, err error) {
@@ -222,11 +233,7 @@ func (q *Queue) Stats(ctx context.Context) (s Stats, err error) {
 }
 
 func (q *Queue) count(ctx context.Context, state string) (n int, oldest time.Time, err error) {
-	all := store.Query{
-		Where: []store.Cond{{Field: "state", Op: store.Eq, Value: state}},
-		Order: "created", Limit: statsLimit,
-	}
-	for r, err := range q.docs.Find(ctx, all) {
+	for r, err := range q.docs.Find(ctx, inState(state)) {
 		if err != nil {
 			return n, oldest, err
 		}

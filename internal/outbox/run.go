@@ -149,7 +149,7 @@ func (q *Queue) handle(ctx context.Context, r store.Record[letter]) {
 
 // take leases the message to this worker, if nobody took it since it was read.
 func (q *Queue) take(ctx context.Context, r store.Record[letter]) (store.Record[letter], error) {
-	r.Value.Due = q.now().Add(q.cfg.Lease)
+	r.Value.Due, r.Value.Leased = q.now().Add(q.cfg.Lease), true
 	r.Value.Tries++
 	err := q.docs.Replace(ctx, r)
 	r.Rev++
@@ -189,11 +189,15 @@ func (q *Queue) settle(ctx context.Context, r store.Record[letter], failure erro
 	now := q.now()
 	rule := q.retry(r.Value.Kind)
 	_, final := errors.AsType[permanent](failure)
+	r.Value.Leased = false
+	if !stopped {
+		r.Value.Failure = class(failure)
+	}
 	switch {
 	case stopped && !final:
 		r.Value.Due = now
 		r.Value.Tries--
-	case final, now.Sub(r.Value.Created) >= rule.MaxAge:
+	case final, now.Sub(r.Value.since()) >= rule.MaxAge:
 		r.Value.State = dead
 		r.Value.Expires = new(now.Add(q.cfg.KeepDead))
 		log.ErrorContext(ctx, "message is dead", "error.message", failure)
