@@ -28,9 +28,12 @@ const (
 type cli struct {
 	ConfigFile string `name:"config" placeholder:"FILE" type:"path" help:"Settings file, YAML or .properties."`
 
-	Up         upCmd         `cmd:"" help:"Start all four services in this process, on the embedded store."`
+	Up         upCmd         `cmd:"" help:"Start all four services in this process, on the embedded store unless store.url names another."`
 	Eureka     serviceCmd    `cmd:"" help:"Start the service registry alone."`
+	Login      serviceCmd    `cmd:"" help:"Start the login service alone, on a MongoDB."`
+	Creditcard serviceCmd    `cmd:"" help:"Start the card service alone, on a MongoDB."`
 	Portal     serviceCmd    `cmd:"" help:"Start the portal alone."`
+	Keys       keysCmd       `cmd:"" help:"Make the keys that several processes share."`
 	Config     configCmd     `cmd:"" help:"Look at the settings."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine and the data folder, and say what to do."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
@@ -145,7 +148,19 @@ func (c *upCmd) Run(ctx context.Context, p *program) error {
 	return boot.Up(ctx, s)
 }
 
-// serviceCmd is ccms eureka and ccms portal.
+// keysCmd holds ccms keys init.
+type keysCmd struct {
+	Init keysInitCmd `cmd:"" help:"Make login.key, creditcard.key and internal in a folder."`
+}
+
+type keysInitCmd struct {
+	Out string `required:"" placeholder:"FOLDER" type:"path" help:"Folder to make them in; nothing there is replaced."`
+}
+
+// Run implements the command.
+func (c *keysInitCmd) Run(p *program) error { return boot.KeysInit(c.Out, p.stdout) }
+
+// serviceCmd is ccms eureka, login, creditcard and portal.
 type serviceCmd struct{}
 
 // Run implements the command.

@@ -19,7 +19,7 @@ import (
 	"ccms/internal/certs"
 	"ccms/internal/config"
 	"ccms/internal/eureka"
-	"ccms/internal/store/sqlitestore"
+	"ccms/internal/store"
 )
 
 // Finding is one line of the doctor's report.
@@ -46,7 +46,7 @@ func Doctor(ctx context.Context, s config.Settings, w io.Writer, format string) 
 	if alive {
 		findings = append(findings, checkHealth(ctx, run, doctorTrust(shown))...)
 	} else {
-		findings = append(findings, checkStore(ctx, dir), checkPorts(s))
+		findings = append(findings, checkStore(ctx, s, dir), checkPorts(s))
 	}
 	if err := printFindings(w, findings, format); err != nil {
 		return err
@@ -223,19 +223,23 @@ func checkHealth(ctx context.Context, run running, t *trust) []Finding {
 	return all
 }
 
-func checkStore(ctx context.Context, dir *dataDir) Finding {
-	path := dir.file("ccms.db")
-	if _, err := os.Stat(path); err != nil {
-		return Finding{Check: "store", OK: true, Says: "no store yet; ccms up makes it"}
+func checkStore(ctx context.Context, s config.Settings, dir *dataDir) Finding {
+	name, open := s.Store.URL.String(), func() (store.DB, error) { return mongo(ctx, s.Store) }
+	if s.Store.URL.Scheme() == "sqlite" {
+		name = dir.file("ccms.db")
+		if _, err := os.Stat(name); err != nil {
+			return Finding{Check: "store", OK: true, Says: "no store yet; ccms up makes it"}
+		}
+		open = func() (store.DB, error) { return sqliteFile(ctx, dir) }
 	}
-	db, err := sqlitestore.Open(ctx, sqlitestore.Config{Path: path})
+	db, err := open()
 	if err != nil {
 		return Finding{Check: "store", Says: "cannot open the store", Advice: err.Error()}
 	}
 	if err := errors.Join(db.Ping(ctx), db.Close()); err != nil {
 		return Finding{Check: "store", Says: "the store does not answer", Advice: err.Error()}
 	}
-	return Finding{Check: "store", OK: true, Says: path + " opens and answers"}
+	return Finding{Check: "store", OK: true, Says: name + " opens and answers"}
 }
 
 func checkPorts(s config.Settings) Finding {

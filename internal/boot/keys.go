@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -75,11 +76,44 @@ func makeKeys(folder string) error {
 	return createCredential(filepath.Join(folder, "internal"))
 }
 
+// KeysInit makes the keys of a deployment of several processes in a folder
+// (decision F6): login.key and creditcard.key, one for all instances of each
+// service, and internal for every process. It replaces nothing: what is sealed
+// under a key is lost with it.
+func KeysInit(folder string, out io.Writer) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("create key folder: %w", err)
+	}
+	if err := checkFolder(folder); err != nil {
+		return err
+	}
+	for _, name := range []string{"login.key", "creditcard.key", "internal"} {
+		if _, err := os.Lstat(filepath.Join(folder, name)); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("there is a key %s already, and what is sealed under it would be lost: name another folder", filepath.Join(folder, name))
+		}
+	}
+	if err := makeKeys(folder); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(out, `made %[1]s/login.key, %[1]s/creditcard.key and %[1]s/internal; keep copies where only you are
+
+  ccms login       --keyring.url file:%[1]s/login.key --internal.credential-file %[1]s/internal
+  ccms creditcard  --keyring.url file:%[1]s/creditcard.key --internal.credential-file %[1]s/internal
+  ccms eureka      --internal.credential-file %[1]s/internal
+  ccms portal      --internal.credential-file %[1]s/internal
+`, folder)
+	return err
+}
+
 // rootKey opens the root key a keyring.url names; the file own when none is
 // named.
 func rootKey(url, own string) (keyring.Root, error) {
 	if url == "" {
-		return keyring.OpenFile(own)
+		root, err := keyring.OpenFile(own)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: %s", err, sharedKeys)
+		}
+		return root, err
 	}
 	path, ok := strings.CutPrefix(url, "file:")
 	if !ok {

@@ -10,12 +10,11 @@ import (
 	"path/filepath"
 
 	"ccms/internal/identity"
-	"ccms/internal/store/sqlitestore"
 )
 
-// Up runs all four services in this process on the embedded store until ctx
-// ends. It prints the URLs and, once every service is up and has found those
-// it calls, a line that begins with "ready".
+// Up runs all four services in this process on one store until ctx ends. It
+// prints the URLs and, once every service is up and has found those it calls, a
+// line that begins with "ready".
 func Up(ctx context.Context, start Start) (err error) {
 	// Whatever certificate people are shown, here the services can have ours
 	// for each other.
@@ -41,7 +40,7 @@ func Up(ctx context.Context, start Start) (err error) {
 }
 
 // openUp opens what the services of one machine share: keys, made the first
-// time, and the embedded store.
+// time, and the store.
 func (p *process) openUp(ctx context.Context) error {
 	if err := makeKeys(p.dir.file("keys")); err != nil {
 		return err
@@ -51,11 +50,7 @@ func (p *process) openUp(ctx context.Context) error {
 		return err
 	}
 	p.prover = identity.NewProver(credential, nil)
-	p.db, err = sqlitestore.Open(ctx, sqlitestore.Config{Path: p.dir.file("ccms.db")})
-	if err != nil {
-		return fmt.Errorf("open store: %w", err)
-	}
-	return nil
+	return p.openStore(ctx)
 }
 
 // wireUp opens all listeners first, so that every URL is known, and then

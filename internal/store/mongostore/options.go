@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -35,6 +36,9 @@ const (
 func clientOptions(cfg Config) (*options.ClientOptions, error) {
 	o := options.Client().ApplyURI(cfg.URL)
 	if err := o.Validate(); err != nil {
+		if _, ok := errors.AsType[*net.DNSError](err); ok { // of mongodb+srv
+			return nil, fmt.Errorf("%w: %s", ErrUnreachable, hide(err.Error(), cfg.URL))
+		}
 		return nil, fmt.Errorf("store.url: %s", hide(err.Error(), cfg.URL))
 	}
 	switch {

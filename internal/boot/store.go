@@ -1,0 +1,71 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ccms/internal/config"
+	"ccms/internal/store"
+	"ccms/internal/store/mongostore"
+	"ccms/internal/store/sqlitestore"
+)
+
+// A process that starts before its database waits for it, so that a machine
+// may start both at once, and gives up at last, so that somebody notices. It
+// listens only then: until its database is there, no probe finds it ready.
+const (
+	databaseWithin = 2 * time.Minute
+	databaseTick   = time.Second
+	databaseLog    = 10 * time.Second // between two lines that say what is waited for
+)
+
+// openStore opens the store that store.url names (decision F3).
+func (p *process) openStore(ctx context.Context) (err error) {
+	if p.settings.Store.URL.Scheme() == "sqlite" {
+		p.db, err = sqliteFile(ctx, p.dir)
+		return err
+	}
+	p.db, err = p.awaitMongo(ctx)
+	return err
+}
+
+func sqliteFile(ctx context.Context, dir *dataDir) (store.DB, error) {
+	db, err := sqlitestore.Open(ctx, sqlitestore.Config{Path: dir.file("ccms.db")})
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return db, nil
+}
+
+func mongo(ctx context.Context, s config.Store) (store.DB, error) {
+	db, err := mongostore.Open(ctx, mongostore.Config{URL: s.URL.Reveal(), AllowStandalone: s.AllowStandalone})
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return db, nil
+}
+
+// awaitMongo opens the database as soon as it is there.
+func (p *process) awaitMongo(ctx context.Context) (store.DB, error) {
+	tick := time.NewTicker(databaseTick)
+	defer tick.Stop()
+	began := time.Now()
+	var told time.Time
+	for {
+		db, err := mongo(ctx, p.settings.Store)
+		if !errors.Is(err, mongostore.ErrUnreachable) || time.Since(began) > databaseWithin {
+			return db, err
+		}
+		if time.Since(told) > databaseLog {
+			told = time.Now()
+			p.log.Warn("waiting for the database", "error.message", err.Error(), "ccms.store.url", p.settings.Store.URL.String())
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
