@@ -154,6 +154,11 @@ func TestAStopOverHTTP2LosesNothing(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	c := client(true)
+	warm, err := c.Get(s.URL() + "/") // so that all streams share one connection
+	if err != nil {
+		t.Fatal(err)
+	}
+	warm.Body.Close()
 	var asking sync.WaitGroup
 	for range streams {
 		asking.Go(func() {
