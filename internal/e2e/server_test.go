@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"syscall"
 	"testing"
@@ -64,24 +65,36 @@ type process struct {
 // promise of 1 s is measured by a benchmark instead.
 const readyWithin = 20 * time.Second
 
-// up starts the product on the data folder dir with free ports.
+// up starts the product on the data folder dir with free ports and waits until
+// it is ready.
 func up(dir string, args ...string) (*process, error) {
-	all := append([]string{"up", "--data", dir, "--log.level", "debug"}, args...)
-	for _, service := range []string{"eureka", "login", "creditcard", "portal"} {
-		all = append(all, "--"+service+".addr", "127.0.0.1:0")
+	p := launch(dir, "up", append(anyPort("eureka", "login", "creditcard", "portal"), args...)...)
+	return p, p.awaitReady()
+}
+
+// anyPort are the flags that let services take any port.
+func anyPort(services ...string) []string {
+	var flags []string
+	for _, service := range services {
+		flags = append(flags, "--"+service+".addr", "127.0.0.1:0")
 	}
+	return flags
+}
+
+// launch starts a command of the program on the data folder dir.
+func launch(dir, command string, args ...string) *process {
 	p := &process{dir: dir, output: new(lockedBuffer), exited: make(chan struct{})}
-	p.cmd = exec.Command(binary, all...)
+	p.cmd = exec.Command(binary, append([]string{command, "--data", dir, "--log.level", "debug"}, args...)...)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	_ = os.Remove(filepath.Join(dir, "run.json")) // of a process that was killed
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
+	err := p.cmd.Start()
 	go func() {
-		p.err = p.cmd.Wait()
+		if p.err = err; err == nil {
+			p.err = p.cmd.Wait()
+		}
 		close(p.exited)
 	}()
-	return p, p.awaitReady()
+	return p
 }
 
 func (p *process) awaitReady() error {
@@ -99,6 +112,28 @@ func (p *process) awaitReady() error {
 		case <-ctx.Done():
 			p.kill()
 			return fmt.Errorf("ccms up was not ready within %s\n%s", readyWithin, p.output)
+		case <-tick.C:
+		}
+	}
+}
+
+// await waits until the process has printed what shape matches, and returns its
+// first group.
+func (p *process) await(t testing.TB, shape *regexp.Regexp) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), readyWithin)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if m := shape.FindStringSubmatch(p.output.String()); m != nil {
+			return m[1]
+		}
+		select {
+		case <-p.exited:
+			t.Fatalf("it ended without saying %s: %v\n%s", shape, p.err, p.output)
+		case <-ctx.Done():
+			t.Fatalf("it did not say %s within %s\n%s", shape, readyWithin, p.output)
 		case <-tick.C:
 		}
 	}
