@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZTIME   ?= 5s
 
-.PHONY: build test check check-peers bench format vet lint vulnerabilities generated race fuzz
+.PHONY: build test check check-peers bench format vet lint vulnerabilities generated race fuzz api
 
 build: ## the binary
 	go build -o bin/ccms ./cmd/ccms
@@ -12,7 +12,7 @@ build: ## the binary
 test: ## every test
 	go test ./...
 
-check: format vet lint vulnerabilities generated race fuzz ## all that a change must pass beside the tests
+check: format vet lint vulnerabilities generated race fuzz api ## all that a change must pass beside the tests
 	@echo "check: passed"
 
 check-peers: ## tests against other people's software
@@ -42,6 +42,7 @@ vulnerabilities:
 
 generated: ## committed generated files are what their generators give
 	@scripts/generated
+	@scripts/swagger-ui --check
 
 race: ## every test under the race detector, which needs a C compiler
 	@scripts/tools gcc
@@ -49,3 +50,6 @@ race: ## every test under the race detector, which needs a C compiler
 
 fuzz: ## each fuzz target for FUZZTIME
 	@scripts/fuzz $(FUZZTIME)
+
+api: ## the API documents are valid, and what the running services answer
+	@scripts/api
