@@ -55,6 +55,9 @@ func (p *process) rereadSettings() {
 // reloadCertificates reads the files again; what is wrong with them changes
 // nothing.
 func (p *process) reloadCertificates() {
+	if p.trust.Server() == nil {
+		return // there are none
+	}
 	before := p.trust.Fingerprint()
 	if err := p.trust.reload(); err != nil {
 		p.log.Error("the certificates cannot be read again, the old ones hold", "error.message", err.Error())

@@ -28,27 +28,9 @@ func newClient(t testing.TB) *client {
 
 // send returns status and body of one request; in is nil, text or a value.
 func (c *client) send(method, url string, in any, header ...string) (int, []byte, error) {
-	var body io.Reader
-	switch v := in.(type) {
-	case nil:
-	case string:
-		body = strings.NewReader(v)
-	default:
-		b, err := json.Marshal(v)
-		if err != nil {
-			return 0, nil, err
-		}
-		body = bytes.NewReader(b)
-	}
-	req, err := http.NewRequest(method, url, body)
+	req, err := newRequest(method, url, in, header...)
 	if err != nil {
 		return 0, nil, err
-	}
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
@@ -57,6 +39,33 @@ func (c *client) send(method, url string, in any, header ...string) (int, []byte
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	return res.StatusCode, b, err
+}
+
+// newRequest makes a request; in is nil, text or a value.
+func newRequest(method, url string, in any, header ...string) (*http.Request, error) {
+	var body io.Reader
+	switch v := in.(type) {
+	case nil:
+	case string:
+		body = strings.NewReader(v)
+	default:
+		b, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequest(method, url, body)
+	if err != nil {
+		return nil, err
+	}
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	return req, nil
 }
 
 // must is send for steps that cannot fail; out may be nil.
