@@ -34,6 +34,8 @@ type cli struct {
 	Creditcard serviceCmd    `cmd:"" help:"Start the card service alone, on a MongoDB."`
 	Portal     serviceCmd    `cmd:"" help:"Start the portal alone."`
 	Keys       keysCmd       `cmd:"" help:"Make the keys that several processes share."`
+	Mail       mailCmd       `cmd:"" help:"Mails that wait or were given up."`
+	Audit      auditCmd      `cmd:"" help:"The record of who did what."`
 	Config     configCmd     `cmd:"" help:"Look at the settings."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine and the data folder, and say what to do."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`

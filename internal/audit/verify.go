@@ -55,8 +55,9 @@ type Report struct {
 
 // Verify reads the whole log, also while others append. A *Broken error names
 // the first place that was changed, removed, inserted or reordered; any other
-// error means that the log could not be read.
-func Verify(ctx context.Context, cfg Config) (Report, error) {
+// error means that the log could not be read. Heads of earlier reports that
+// were kept elsewhere must still be in it.
+func Verify(ctx context.Context, cfg Config, kept ...Head) (Report, error) {
 	b, err := openBooks(ctx, cfg)
 	if err != nil {
 		return Report{}, err
@@ -65,11 +66,15 @@ func Verify(ctx context.Context, cfg Config) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	chains, err := b.readRecords(ctx, marks)
+	known := slices.Clone(marks)
+	for _, h := range kept {
+		known = append(known, checkpoint{Chain: h.Chain, Number: h.Number, Record: h.Value})
+	}
+	chains, err := b.readRecords(ctx, known)
 	if err != nil {
 		return Report{}, err
 	}
-	for _, m := range marks {
+	for _, m := range known {
 		if m.Number > chains[m.Chain].number {
 			return Report{}, &Broken{Chain: m.Chain, Number: chains[m.Chain].number + 1, What: "missing"}
 		}

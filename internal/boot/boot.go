@@ -174,6 +174,7 @@ func (p *process) run(ctx context.Context, ready func() error) error {
 	defer fail(nil)
 	workers, servers, clients := newStage(ctx, fail), newStage(ctx, fail), newStage(ctx, fail)
 	workers.start(p.watch)
+	workers.start(p.serveAdmin)
 	for _, s := range p.services {
 		servers.start(s.server.Run)
 		for _, w := range s.work {

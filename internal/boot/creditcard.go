@@ -22,7 +22,7 @@ func (p *process) wireCards(ctx context.Context, s *service) error {
 	if err != nil {
 		return err
 	}
-	log, err := p.openAudit(ctx, s, ring, "CreditCardAudit")
+	log, err := p.openAudit(ctx, s, ring, cardAudit)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func openDataDir(path string) (*dataDir, error) {
 		n, _ := f.Read(holder)
 		_ = f.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("process %s uses %s already: stop it, or name another folder with --data", strings.TrimSpace(string(holder[:n])), path)
+			return nil, &inUse{holder: strings.TrimSpace(string(holder[:n])), path: path}
 		}
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
@@ -50,6 +50,14 @@ func openDataDir(path string) (*dataDir, error) {
 		return nil, fmt.Errorf("write lock: %w", err)
 	}
 	return &dataDir{path: path, lock: f}, nil
+}
+
+// inUse says that another process has the folder.
+type inUse struct{ holder, path string }
+
+// Error implements error.
+func (e *inUse) Error() string {
+	return fmt.Sprintf("process %s uses %s already: stop it, or name another folder with --data", e.holder, e.path)
 }
 
 func checkFolder(path string) error {

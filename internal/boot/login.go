@@ -12,7 +12,6 @@ import (
 	"ccms/internal/identity"
 	"ccms/internal/limit"
 	"ccms/internal/login"
-	"ccms/internal/mail"
 	"ccms/internal/outbox"
 	"ccms/internal/vault/keyring"
 )
@@ -34,7 +33,7 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 	if err != nil {
 		return err
 	}
-	log, err := p.openAudit(ctx, s, ring, "LoginAudit")
+	log, err := p.openAudit(ctx, s, ring, loginAudit)
 	if err != nil {
 		return err
 	}
@@ -42,16 +41,16 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 	if err != nil {
 		return err
 	}
-	folder, err := mail.OpenFolder(mail.FolderConfig{Dir: p.dir.file("mail"), From: p.settings.Mail.From})
+	sender, err := p.openMail()
 	if err != nil {
 		return fmt.Errorf("login: %w", err)
 	}
-	s.closers = append(s.closers, func(context.Context) error { return folder.Close() })
+	s.closers = append(s.closers, func(context.Context) error { return sender.Close() })
 
 	var accounts *login.Service
 	queue, err := outbox.Open(ctx, outbox.Config{
 		DB:         p.db,
-		Collection: "LoginOutbox",
+		Collection: mailQueue,
 		Sealer:     ring,
 		Handlers: map[string]outbox.Handler{
 			login.KindMail:  func(ctx context.Context, m outbox.Message) error { return accounts.Deliver(ctx, m) },
@@ -75,7 +74,7 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 		Counters:       counters,
 		Audit:          log,
 		Outbox:         queue,
-		Mail:           folder,
+		Mail:           sender,
 		Cards:          remoteCards{peer{cardName, &http.Client{Transport: p.reach(s)}}},
 		PublicURL:      p.public,
 		Metrics:        s.actuator.Registry(),

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"ccms/internal/boot"
+)
+
+// The commands in this file work beside a running server, or without one.
+
+// answer is the form of what a command answers.
+type answer struct {
+	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
+}
+
+func (a answer) to(p *program) boot.Output { return boot.Output{Writer: p.stdout, Format: a.Output} }
+
+// mailCmd holds ccms mail list and retry.
+type mailCmd struct {
+	List  mailListCmd  `cmd:"" help:"List mails that wait or were given up, without what they say and to whom."`
+	Retry mailRetryCmd `cmd:"" help:"Try mails again now, also those that were given up."`
+}
+
+type mailListCmd struct{ answer }
+
+// Run implements the command.
+func (c *mailListCmd) Run(ctx context.Context, p *program) error {
+	s, err := p.load("", false)
+	if err != nil {
+		return err
+	}
+	return boot.ListMail(ctx, s, c.to(p))
+}
+
+type mailRetryCmd struct {
+	answer
+	ID  string `arg:"" optional:"" help:"Of the mail, as ccms mail list shows it."`
+	All bool   `help:"Try every mail that waits or was given up."`
+}
+
+// Run implements the command.
+func (c *mailRetryCmd) Run(ctx context.Context, p *program) error {
+	if c.All == (c.ID != "") {
+		return usage{errors.New("mail retry: name one mail, or give --all")}
+	}
+	s, err := p.load("", false)
+	if err != nil {
+		return err
+	}
+	return boot.RetryMail(ctx, s, boot.MailRetry{ID: c.ID, All: c.All}, c.to(p))
+}
+
+// auditCmd holds ccms audit verify.
+type auditCmd struct {
+	Verify auditVerifyCmd `cmd:"" help:"Check that nothing in the audit log was altered, removed or inserted."`
+}
+
+type auditVerifyCmd struct {
+	answer
+	Head string `placeholder:"FILE" type:"path" help:"File that keeps where the log ended, for the next check; keep it elsewhere."`
+}
+
+// Run implements the command.
+func (c *auditVerifyCmd) Run(ctx context.Context, p *program) error {
+	s, err := p.load("", false)
+	if err != nil {
+		return err
+	}
+	return boot.VerifyAudit(ctx, s, c.Head, c.to(p))
+}

@@ -1,0 +1,145 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/go-json-experiment/json"
+
+	"ccms/internal/admin"
+	"ccms/internal/config"
+)
+
+// A command of an administrator is one function on what boot has opened. The
+// process that runs on the data folder does it; when there is none, the
+// command's own process opens the store and does the same.
+
+// command does one and returns its answer.
+type command func(ctx context.Context, p *process, args []byte) (any, error)
+
+// commands are those that work beside a running server.
+func commands() map[string]command {
+	return map[string]command{
+		"audit verify": act((*process).verifyAudit),
+		"mail list":    act((*process).listMail),
+		"mail retry":   act((*process).retryMail),
+	}
+}
+
+// act makes a command of a typed function.
+func act[In, Out any](do func(*process, context.Context, In) (Out, error)) command {
+	return func(ctx context.Context, p *process, args []byte) (any, error) {
+		var in In
+		if err := json.Unmarshal(args, &in); err != nil {
+			return nil, fmt.Errorf("the command's arguments are of another version: %w", err)
+		}
+		return do(p, ctx, in)
+	}
+}
+
+// do does a command by name.
+func (p *process) do(ctx context.Context, name string, args []byte) (any, error) {
+	c, ok := commands()[name]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("the running process does not know %q: it is of another version", name)
+	case p.db == nil:
+		return nil, errors.New("the process that runs on this data folder has no store: name the folder of another with --data")
+	}
+	return c(ctx, p, args)
+}
+
+// serveAdmin answers commands until ctx ends.
+func (p *process) serveAdmin(ctx context.Context) error {
+	s, err := admin.Listen(ctx, p.dir.path, p.do, p.log.Logger)
+	if err != nil {
+		return err
+	}
+	return s.Run(ctx)
+}
+
+// carryOut has a command done, by whom ever can, and decodes the answer into out.
+func carryOut(ctx context.Context, s config.Settings, name string, in, out any) error {
+	if _, err := os.Stat(s.Data); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no data folder %s: start ccms up first, or name another with --data", s.Data)
+	}
+	if err := checkFolder(s.Data); err != nil {
+		return err
+	}
+	err := admin.Ask(ctx, s.Data, name, in, out)
+	if !errors.Is(err, admin.ErrNobody) {
+		return err
+	}
+	p, err := openBeside(ctx, s)
+	if err != nil {
+		return err
+	}
+	answer, err := p.doHere(ctx, name, in)
+	if err = errors.Join(err, p.db.Close(), p.log.Close(), p.dir.close()); err != nil {
+		return err
+	}
+	return json.Unmarshal(answer, out)
+}
+
+// doHere takes the way of a command to the running process without the socket.
+func (p *process) doHere(ctx context.Context, name string, in any) ([]byte, error) {
+	args, err := json.Marshal(in)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", name, err)
+	}
+	answer, err := p.do(ctx, name, args)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(answer)
+}
+
+// openBeside opens what a command needs where no server runs.
+func openBeside(ctx context.Context, s config.Settings) (*process, error) {
+	dir, err := openDataDir(s.Data)
+	if used, ok := errors.AsType[*inUse](err); ok {
+		return nil, fmt.Errorf("process %s uses %s and takes no commands: it is about to start or to stop, try again", used.holder, used.path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &process{settings: s, dir: dir}
+	if p.log, err = openLog(s, os.Stderr); err == nil {
+		err = p.openExisting(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, dir.close())
+	}
+	return p, nil
+}
+
+// openExisting makes no store where there is none.
+func (p *process) openExisting(ctx context.Context) error {
+	if p.settings.Store.URL.Scheme() == "sqlite" {
+		if _, err := os.Stat(p.dir.file("ccms.db")); err != nil {
+			return fmt.Errorf("there is no store in %s: start ccms up first, or name another folder with --data", p.dir.path)
+		}
+	}
+	return p.openStore(ctx)
+}
+
+// holds reports whether the keys of a service are those of this process.
+// Opening its books with any other would make a key under the wrong root.
+func (p *process) holds(service, file string) bool {
+	for _, s := range p.services {
+		if s.name == service {
+			return true
+		}
+	}
+	if len(p.services) > 0 {
+		return false
+	}
+	if !p.settings.Keyring.URL.IsZero() {
+		return p.settings.Store.URL.Scheme() == "sqlite" // all services share the root
+	}
+	_, err := os.Stat(p.dir.file("keys", file))
+	return err == nil
+}
