@@ -119,8 +119,7 @@ func newProcess(start Start) (*process, error) {
 
 func (p *process) close() error {
 	signal.Stop(p.hangup)
-	p.base.CloseIdleConnections()
-	p.trust.closeIdle()
+	p.closeIdle()
 	var errs []error
 	if p.db != nil {
 		errs = append(errs, p.db.Close())
@@ -196,6 +195,7 @@ func (p *process) run(ctx context.Context, ready func() error) error {
 		s.actuator.SetReady(false) // for who asks us instead of the registry
 	}
 	clients.stop()
+	p.closeIdle() // a server waits for connections on which nothing was asked yet
 	servers.stop()
 	workers.stop()
 	for _, s := range p.services {
@@ -208,6 +208,11 @@ func (p *process) run(ctx context.Context, ready func() error) error {
 		err = errors.Join(cause, err)
 	}
 	return err
+}
+
+func (p *process) closeIdle() {
+	p.base.CloseIdleConnections()
+	p.trust.closeIdle()
 }
 
 // startWithin bounds the wait for the others at the start.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ func Doctor(ctx context.Context, s config.Settings, w io.Writer, format string) 
 	// Those of our own count only while they are shown: the next start renews
 	// them.
 	shown := shownBy(s, dir, alive && run.ownTLS(dir))
+	shown.Pairs = slices.DeleteFunc(shown.Pairs, func(p certs.Pair) bool { return !exists(p.Cert) })
 	findings = append(findings, checkTLS(shown))
 	if alive {
 		findings = append(findings, checkHealth(ctx, run, doctorTrust(shown))...)
@@ -195,8 +197,12 @@ func doctorTrust(shown certs.Config) *trust {
 // ownTLS reports whether the process serves HTTPS and made certificates of its
 // own.
 func (r running) ownTLS(dir *dataDir) bool {
-	_, err := os.Stat(dir.file("tls", "ca.pem"))
-	return err == nil && strings.HasPrefix(r.Portal, "https:")
+	return strings.HasPrefix(r.Portal, "https:") && exists(dir.file("tls", "ca.pem"))
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func checkHealth(ctx context.Context, run running, t *trust) []Finding {

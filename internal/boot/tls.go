@@ -46,7 +46,7 @@ func openTrust(s config.Settings, dir *dataDir, own bool) (*trust, error) {
 		if err != nil {
 			return nil, err
 		}
-		renew = func() error { _, err := authority.Renew(ownPair(dir), names...); return err }
+		renew = func() error { _, err := authority.Renew(ownPair(s, dir), names...); return err }
 		if err := renew(); err != nil {
 			return nil, err
 		}
@@ -70,7 +70,7 @@ func shownBy(s config.Settings, dir *dataDir, own bool) certs.Config {
 		cfg.Authorities = append(cfg.Authorities, s.TLS.CAFile)
 	}
 	if own {
-		cfg.Pairs = append(cfg.Pairs, ownPair(dir))
+		cfg.Pairs = append(cfg.Pairs, ownPair(s, dir))
 		cfg.Authorities = append(cfg.Authorities, dir.file("tls", "ca.pem"))
 	}
 	return cfg
@@ -90,21 +90,31 @@ func newTrust(cfg certs.Config) (*trust, error) {
 	return t, nil
 }
 
-func ownPair(dir *dataDir) certs.Pair {
-	return certs.Pair{Cert: dir.file("tls", "server.pem"), Key: dir.file("tls", "server.key")}
+// ownPair is the certificate of our own making. Beside a given one, which people
+// are shown, it is another and serves the services among themselves alone.
+func ownPair(s config.Settings, dir *dataDir) certs.Pair {
+	name := "server"
+	if s.TLS.CertFile != "" {
+		name = "internal"
+	}
+	return certs.Pair{Cert: dir.file("tls", name+".pem"), Key: dir.file("tls", name+".key")}
 }
 
-// ownNames is whom our own certificate is for: this machine, the services, and
-// what people call us.
+// ownNames is whom our own certificate is for: the services, and unless another
+// one is given, this machine and what people call us.
 func ownNames(s config.Settings) ([]string, error) {
+	var services []string
+	for _, name := range serviceNames() {
+		services = append(services, ownName(name))
+	}
+	if s.TLS.CertFile != "" {
+		return services, nil
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("host name: %w", err)
 	}
-	names := []string{"localhost", "127.0.0.1", "::1", host}
-	for _, name := range serviceNames() {
-		names = append(names, ownName(name))
-	}
+	names := append([]string{"localhost", "127.0.0.1", "::1", host}, services...)
 	if s.PublicURL != nil {
 		names = append(names, s.PublicURL.Hostname())
 	}

@@ -141,7 +141,7 @@ func TestImpostorsGetNoRequest(t *testing.T) {
 	real, asked := target(t, ours, ownName(loginName))
 	register(t, foreign, loginName, "d-real", real)
 	c = follow(t, discovery.Config{URLs: []string{foreign}, Secure: p.trust.secure()}, loginName) // which sees the new one at once
-	for range 6 { // whoever comes first
+	for range 6 {                                                                                 // whoever comes first
 		if got, err := ask("POST"); err != nil || got != "secret" {
 			t.Errorf("the real service is not reached: %q, %v", got, err)
 		}

@@ -23,8 +23,9 @@ type Pair struct{ Cert, Key string }
 
 // Config describes Certs.
 type Config struct {
-	// Pairs are shown to those who connect: the first that fits the name they
-	// ask for, else the first. Default none: Server returns nil.
+	// Pairs are shown to those who connect: the last that fits the name they
+	// ask for, so that one for few names goes before one for many, else the
+	// first. Default none: Server returns nil.
 	Pairs []Pair
 	// Authorities are PEM files of those who vouch for others. Default none:
 	// the system's.
@@ -129,8 +130,8 @@ func (c *Certs) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if len(shown) == 1 {
 		return shown[0], nil // there is nothing to choose
 	}
-	for _, cert := range shown {
-		if hello.SupportsCertificate(cert) == nil {
+	for _, cert := range slices.Backward(shown) {
+		if hello.ServerName != "" && hello.SupportsCertificate(cert) == nil {
 			return cert, nil
 		}
 	}

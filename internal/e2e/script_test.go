@@ -59,9 +59,12 @@ type storyKey struct{}
 // story is what the words of one script share.
 type story struct {
 	process *process
-	answer  *http.Response
-	body    []byte
-	value   any // body as JSON, nil when it is none
+	// transport believes the authority of a process that was started with
+	// --tls; nil is http.DefaultTransport.
+	transport http.RoundTripper
+	answer    *http.Response
+	body      []byte
+	value     any // body as JSON, nil when it is none
 }
 
 func of(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story) }
@@ -71,6 +74,12 @@ func cmdUp(ts *testscript.TestScript, _ bool, args []string) {
 	p, err := up(ts.MkAbs("data"), args...)
 	ts.Check(err)
 	s.process = p
+	if slices.Contains(args, "--tls") {
+		t, err := believing(p)
+		ts.Check(err)
+		ts.Defer(t.CloseIdleConnections)
+		s.transport = t
+	}
 	ts.Defer(func() {
 		if s.process == p {
 			p.kill()
@@ -126,7 +135,7 @@ func (s *story) call(method string, args []string) error {
 		return err
 	}
 	req.Header = header
-	client := http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{Transport: s.transport, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	if err != nil {
 		return err
