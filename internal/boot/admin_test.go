@@ -1,0 +1,230 @@
+package boot
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"ccms/internal/config"
+	"ccms/internal/store"
+)
+
+// answerOf runs a command that prints and returns what it printed.
+func answerOf(t *testing.T, run func(Output) error, format string) (string, error) {
+	t.Helper()
+	var b bytes.Buffer
+	err := run(Output{Writer: &b, Format: format})
+	return b.String(), err
+}
+
+// beside makes settings whose server is a rig that runs until the test ends.
+func besideRig(t *testing.T, more ...string) (config.Settings, *rig) {
+	t.Helper()
+	s := settings(t, more...)
+	r := startRig(t, s, nil)
+	r.work.start(r.serveAdmin)
+	for _, err := os.Stat(r.dir.file("admin.sock")); err != nil; _, err = os.Stat(r.dir.file("admin.sock")) {
+		if t.Context().Err() != nil {
+			t.Fatal(err)
+		}
+	}
+	return s, r
+}
+
+// noServer makes a data folder with a store that nobody uses, in which one
+// customer signed up and got no mail.
+func noServer(t *testing.T) config.Settings {
+	t.Helper()
+	s := settings(t, "mail.smtp-url", "smtp://127.0.0.1:1")
+	t.Run("a server, for a while", func(t *testing.T) { startRig(t, s, nil).session(t) })
+	return s
+}
+
+func TestMailCommandsWithAndWithoutAServer(t *testing.T) {
+	running, r := besideRig(t, "mail.smtp-url", "smtp://127.0.0.1:1")
+	r.session(t)
+	for name, s := range map[string]config.Settings{"beside a server": running, "alone": noServer(t)} {
+		t.Run(name, func(t *testing.T) {
+			list := func(w Output) error { return ListMail(t.Context(), s, w) }
+			text, err := answerOf(t, list, "json")
+			var letters []Letter
+			if err != nil || json.Unmarshal([]byte(text), &letters) != nil || len(letters) != 1 || letters[0].Kind != "login.mail" || letters[0].Created.IsZero() {
+				t.Fatalf("%s, %v", text, err)
+			}
+			if text, err := answerOf(t, list, "text"); err != nil || !strings.Contains(text, letters[0].ID) || strings.Contains(text, "@") {
+				t.Errorf("%s, %v", text, err)
+			}
+			retry := func(which MailRetry) (string, error) {
+				return answerOf(t, func(w Output) error { return RetryMail(t.Context(), s, which, w) }, "json")
+			}
+			// A worker may just have it in hand.
+			if text, err := retry(MailRetry{ID: letters[0].ID}); err == nil && text != "{\"retried\":1}\n" || err != nil && !strings.Contains(err.Error(), "is being sent right now") {
+				t.Errorf("%s, %v", text, err)
+			}
+			if text, err := retry(MailRetry{All: true}); err != nil || !strings.HasPrefix(text, `{"retried":`) {
+				t.Errorf("%s, %v", text, err)
+			}
+			if _, err := retry(MailRetry{ID: "none"}); err == nil || !strings.Contains(err.Error(), `there is no mail "none"`) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+func TestAuditVerifyWithAndWithoutAServer(t *testing.T) {
+	running, r := besideRig(t)
+	r.session(t)
+	for name, s := range map[string]config.Settings{"beside a server": running, "alone": noServer(t)} {
+		t.Run(name, func(t *testing.T) {
+			heads := filepath.Join(t.TempDir(), "heads")
+			verify := func(w Output) error { return VerifyAudit(t.Context(), s, heads, w) }
+			for range 2 { // the second holds the log against the first
+				text, err := answerOf(t, verify, "json")
+				var books []Book
+				if err != nil || json.Unmarshal([]byte(text), &books) != nil || len(books) != 2 || books[0].Records == 0 || books[1].Records == 0 || len(books[0].Heads) != 1 {
+					t.Fatalf("%s, %v", text, err)
+				}
+				if kept, err := os.ReadFile(heads); err != nil || string(kept) != text {
+					t.Errorf("%s, %v", kept, err)
+				}
+			}
+			if text, err := answerOf(t, verify, "text"); err != nil || strings.Count(text, "ok  ") != 2 {
+				t.Errorf("%s, %v", text, err)
+			}
+		})
+	}
+}
+
+// change opens the store of a data folder that nobody uses.
+func change(t *testing.T, s config.Settings, collection string, with func(store.Collection)) {
+	t.Helper()
+	p, err := openBeside(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := p.db.Collection(t.Context(), store.Spec{Name: collection})
+	if err != nil {
+		t.Fatal(err)
+	}
+	with(c)
+	if err := errors.Join(p.db.Close(), p.log.Close(), p.dir.close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAuditVerifyNamesThePlaceThatWasAltered(t *testing.T) {
+	s := noServer(t)
+	change(t, s, loginAudit, func(c store.Collection) {
+		for d, err := range c.Find(t.Context(), store.Query{Desc: true}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			var page bson.M
+			if err := bson.Unmarshal(d.Body, &page); err != nil {
+				t.Fatal(err)
+			}
+			page["records"].(bson.A)[0].(bson.D)[0].Value = int64(77)
+			body, err := bson.Marshal(page)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(c.Delete(t.Context(), d.ID, d.Rev), c.Insert(t.Context(), store.Doc{ID: d.ID, Body: body})); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+	})
+	text, err := answerOf(t, func(w Output) error { return VerifyAudit(t.Context(), s, "", w) }, "text")
+	if !errors.Is(err, ErrBroken) || !strings.Contains(text, "FAIL  login-service: audit: chain ") || !strings.Contains(text, "ok    creditcard-service") {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestAuditVerifyFindsALogThatWasReplacedAsAWhole(t *testing.T) {
+	s, heads := noServer(t), filepath.Join(t.TempDir(), "heads")
+	verify := func(w Output) error { return VerifyAudit(t.Context(), s, heads, w) }
+	if text, err := answerOf(t, verify, "text"); err != nil {
+		t.Fatal(text, err)
+	}
+	for _, name := range []string{loginAudit, loginAudit + "Checkpoint"} {
+		change(t, s, name, func(c store.Collection) {
+			for d, err := range c.Find(t.Context(), store.Query{}) {
+				if err == nil {
+					err = c.Delete(t.Context(), d.ID, d.Rev)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+	before, err := os.ReadFile(heads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := answerOf(t, verify, "text"); !errors.Is(err, ErrBroken) || !strings.Contains(text, "missing") {
+		t.Errorf("%s, %v", text, err)
+	}
+	if after, err := os.ReadFile(heads); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the heads were overwritten: %v", err)
+	}
+	if text, err := answerOf(t, func(w Output) error { return VerifyAudit(t.Context(), s, "", w) }, "text"); err != nil {
+		t.Errorf("without the heads nothing shows it, yet %s, %v", text, err)
+	}
+}
+
+func TestCommandsSayWhatToDo(t *testing.T) {
+	list := func(s config.Settings) error {
+		_, err := answerOf(t, func(w Output) error { return ListMail(t.Context(), s, w) }, "text")
+		return err
+	}
+	open := settings(t)
+	if err := os.MkdirAll(open.Data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(open.Data, 0o777); err != nil { //nolint:gosec // that is the point
+		t.Fatal(err)
+	}
+	empty := settings(t)
+	if err := os.MkdirAll(empty.Data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	starting := settings(t)
+	dir, err := openDataDir(starting.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = dir.close() }()
+	for want, s := range map[string]config.Settings{
+		"there is no data folder": settings(t), "others may write": open, "there is no store in": empty, "is about to start or to stop": starting,
+	} {
+		if err := list(s); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("want %q: %v", want, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(empty.Data, "ccms.db")); err == nil {
+		t.Error("a command made a store")
+	}
+}
+
+func TestCommandsOfAnotherVersion(t *testing.T) {
+	s, r := besideRig(t)
+	var out any
+	if err := carryOut(t.Context(), s, "moon list", struct{}{}, &out); err == nil || !strings.Contains(err.Error(), "another version") {
+		t.Errorf("%v", err)
+	}
+	if err := carryOut(t.Context(), s, "mail list", 7, &out); err == nil || !strings.Contains(err.Error(), "another version") {
+		t.Errorf("%v", err)
+	}
+	r.process.db, out = nil, r.process.db // a process without a store, such as the registry's
+	defer func() { r.process.db = out.(store.DB) }()
+	if _, err := r.do(t.Context(), "mail list", []byte("{}")); err == nil || !strings.Contains(err.Error(), "has no store") {
+		t.Errorf("%v", err)
+	}
+}
