@@ -200,7 +200,7 @@ type doctorCmd struct {
 
 // Run implements the command.
 func (c *doctorCmd) Run(ctx context.Context, p *program) error {
-	s, err := p.load("", false)
+	s, err := p.load("", true) // it serves nothing, and what runs may have certificates of its own
 	if err != nil {
 		return err
 	}

@@ -80,8 +80,8 @@ func (p *process) warnOfCertificates() {
 		p.log.Warn("a certificate expires soon: renew it and send SIGHUP", "tls.server.not_after", expires)
 	}
 	for _, s := range p.services {
-		if s.name == portalName { // no service calls it
-			continue
+		if s.name != loginName && s.name != cardName {
+			continue // no service calls the portal, and a registry may go by its host
 		}
 		if err := p.trust.Vouched(ownName(s.name)); err != nil {
 			p.log.Of(s.name).Warn("other services will not believe this certificate: it must be for "+ownName(s.name)+", from tls.ca-file", "error.message", err.Error())

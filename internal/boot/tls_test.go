@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -252,5 +253,27 @@ func TestCertificatesThatKeepAProcessFromStarting(t *testing.T) {
 	err = Up(context.Background(), Start{Settings: s, Console: Console{Out: io.Discard, Err: t.Output()}})
 	if err == nil || !strings.Contains(err.Error(), "others may read "+pair.Key) || strings.Contains(err.Error(), "\n") {
 		t.Errorf("a key that others may read: %v", err)
+	}
+}
+
+func TestTheAddressTowardsTheRegistry(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		registry []string
+		here     bool // or at least nothing to go by
+	}{
+		{"a registry here", []string{"http://127.0.0.1:8761/eureka/"}, true},
+		{"a registry here by name", []string{"http://localhost:8761/eureka/"}, true},
+		{"no registry", nil, true},
+		{"a registry that cannot be found", []string{"http://registry.invalid:8761/eureka/"}, true},
+		{"a registry elsewhere", []string{"http://192.0.2.1:8761/eureka/"}, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := (&process{registry: tc.registry}).towardsRegistry()
+			// A machine without a route to elsewhere has no address to give.
+			if got != "" && (tc.here || net.ParseIP(got) == nil || discovery.LoopbackHost(got)) {
+				t.Errorf("got %q", got)
+			}
+		})
 	}
 }
