@@ -116,14 +116,18 @@ func openBeside(ctx context.Context, s config.Settings) (*process, error) {
 	return p, nil
 }
 
-// openExisting makes no store where there is none.
-func (p *process) openExisting(ctx context.Context) error {
-	if p.settings.Store.URL.Scheme() == "sqlite" {
-		if _, err := os.Stat(p.dir.file("ccms.db")); err != nil {
-			return fmt.Errorf("there is no store in %s: start ccms up first, or name another folder with --data", p.dir.path)
-		}
+// openExisting makes no store where there is none, and waits for no database
+// that is away: somebody waits for the answer.
+func (p *process) openExisting(ctx context.Context) (err error) {
+	if p.settings.Store.URL.Scheme() != "sqlite" {
+		p.db, err = mongo(ctx, p.settings.Store)
+		return err
 	}
-	return p.openStore(ctx)
+	if _, err := os.Stat(p.dir.file("ccms.db")); err != nil {
+		return fmt.Errorf("there is no store in %s: start ccms up first, or name another folder with --data", p.dir.path)
+	}
+	p.db, err = sqliteFile(ctx, p.dir)
+	return err
 }
 
 // holds reports whether the keys of a service are those of this process.

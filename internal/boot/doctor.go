@@ -39,7 +39,7 @@ var ErrUnwell = errors.New("a check failed, see above")
 func Doctor(ctx context.Context, s config.Settings, w io.Writer, format string) error {
 	dir := &dataDir{path: s.Data}
 	run, alive := dir.running()
-	findings := []Finding{checkData(s.Data), checkKeys(dir), checkSpace(s.Data), checkHash(s), checkMail(s)}
+	findings := []Finding{checkData(s.Data), checkKeys(dir), checkSpace(s.Data), checkHash(s), checkMail(ctx, s)}
 	// Those of our own count only while they are shown: the next start renews
 	// them.
 	shown := shownBy(s, dir, alive && run.ownTLS(dir))
@@ -152,11 +152,35 @@ func checkHash(s config.Settings) Finding {
 	return f
 }
 
-func checkMail(s config.Settings) Finding {
-	if s.Mail.SMTPURL.IsZero() {
-		return Finding{Check: "mail", OK: true, Says: "no mail server: mails become files in the data folder"}
+// mailWithin is how long a mail may wait before somebody should look.
+const mailWithin = 5 * time.Minute
+
+// checkMail says how mail leaves and, where there is a queue, what is in it.
+func checkMail(ctx context.Context, s config.Settings) Finding {
+	f := Finding{Check: "mail", OK: true, Says: "no mail server: mails become files in the data folder"}
+	if !s.Mail.SMTPURL.IsZero() {
+		f.Says = "mails go out by " + s.Mail.SMTPURL.String()
 	}
-	return Finding{Check: "mail", OK: true, Says: "mails go out by " + s.Mail.SMTPURL.String()}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var letters []Letter
+	if err := carryOut(ctx, s, "mail list", struct{}{}, &letters); err != nil {
+		return f // there is no store yet, or none of the login service; the other checks tell
+	}
+	wait, dead, late := 0, 0, false
+	for _, l := range letters {
+		if l.State == "dead" {
+			dead++
+			continue
+		}
+		wait++
+		late = late || time.Since(l.Created) > mailWithin
+	}
+	f.Says += fmt.Sprintf("; %d mails wait, %d were given up", wait, dead)
+	if late {
+		f.OK, f.Advice = false, "some wait for more than 5 minutes: look at the last failure in ccms mail list"
+	}
+	return f
 }
 
 // running reads run.json and reports whether its process is alive.

@@ -101,6 +101,10 @@ func (p *process) welcome(w io.Writer, run running) error {
 	if p.trust.renew != nil && p.settings.TLS.CertFile == "" {
 		curl += " --cacert " + filepath.Join(data, "tls", "ca.pem")
 	}
+	where := "is a file in " + filepath.Join(data, "mail")
+	if smtp := p.settings.Mail.SMTPURL; !smtp.IsZero() {
+		where = "goes out by " + smtp.String()
+	}
 	_, err := fmt.Fprintf(w, `CCMS keeps its data in %s
 
   portal      %s
@@ -111,9 +115,9 @@ func (p *process) welcome(w io.Writer, run running) error {
 Try it:
   %s %s/api/customer/signup -H 'Content-Type: application/json' \
     -d '{"username":"jane","name":{"first":"Jane","last":"Doe"},"email":"jane@example.com","password":"choose-1-yourself"}'
-The mail that follows is a file in %s/mail.
+The mail that follows %s.
 
 ready
-`, data, run.Portal, run.Login, run.CreditCard, run.Eureka, curl, run.Portal, data)
+`, data, run.Portal, run.Login, run.CreditCard, run.Eureka, curl, run.Portal, where)
 	return err
 }

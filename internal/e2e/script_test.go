@@ -23,7 +23,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The words of the stories, beside testscript's own:
+// The words of the stories, beside testscript's own ("exec ccms" runs the
+// program; $WORK/data is the folder of up):
 //
 //	up [flag…]                    start the product; sets $EUREKA $LOGIN $CARDS $PORTAL
 //	down                          stop it with SIGTERM; it must exit 0
@@ -42,8 +43,12 @@ import (
 //	                              $PASSWORD $JWT
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata",
-		Setup: func(env *testscript.Env) error { env.Values[storyKey{}] = &story{}; return nil },
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			env.Values[storyKey{}] = &story{}
+			env.Setenv("PATH", filepath.Dir(binary)+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"up": cmdUp, "down": cmdDown, "crash": cmdCrash,
 			"GET": cmdCall("GET"), "POST": cmdCall("POST"), "PUT": cmdCall("PUT"), "PATCH": cmdCall("PATCH"),
