@@ -139,8 +139,8 @@ func TestImpostorsGetNoRequest(t *testing.T) {
 			t.Errorf("%s failed for another reason: %v", method, err)
 		}
 	}
-	real, asked := target(t, ours, ownName(loginName))
-	register(t, foreign, loginName, "d-real", real)
+	genuine, asked := target(t, ours, ownName(loginName))
+	register(t, foreign, loginName, "d-real", genuine)
 	c = follow(t, discovery.Config{URLs: []string{foreign}, Secure: p.trust.secure()}, loginName) // which sees the new one at once
 	for range 6 {                                                                                 // whoever comes first
 		if got, err := ask("POST"); err != nil || got != "secret" {
