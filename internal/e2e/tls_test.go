@@ -84,9 +84,10 @@ func TestReloadUnderLoad(t *testing.T) {
 		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(10 * time.Second); shown(t, p.Portal, coming) == before; {
+		enough := answered.Load() + 20 // requests around every change
+		for deadline := time.Now().Add(10 * time.Second); shown(t, p.Portal, coming) == before || answered.Load() < enough; {
 			if time.Now().After(deadline) {
-				t.Fatalf("the new certificate is not shown\n%s", p.output)
+				t.Fatalf("the new certificate is not shown, or %d requests hang\n%s", enough-answered.Load(), p.output)
 			}
 			<-time.After(5 * time.Millisecond)
 		}
@@ -94,8 +95,8 @@ func TestReloadUnderLoad(t *testing.T) {
 	stop()
 	clients.Wait()
 	t.Logf("%d requests were answered over %d certificates", answered.Load(), len(serials)+1)
-	if answered.Load() < 50 || len(serials) != 5 {
-		t.Errorf("%d requests, certificates %v: too few to say anything", answered.Load(), serials)
+	if len(serials) != 5 {
+		t.Errorf("certificates %v: want 5 that differ", serials)
 	}
 }
 
