@@ -31,9 +31,16 @@ const socket = "admin.sock"
 // Handler does one command. Its error is shown to the person who asked.
 type Handler func(ctx context.Context, command string, args []byte) (answer any, err error)
 
+// Request is what Ask sends: a command by its name, with what it needs.
+type Request struct {
+	Command string `json:"command"`
+	Args    any    `json:"args"`
+}
+
+// request is how it is read.
 type request struct {
 	Command string         `json:"command"`
-	Args    jsontext.Value `json:"args,omitzero"`
+	Args    jsontext.Value `json:"args"`
 }
 
 type response struct {
@@ -150,15 +157,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 // ErrNobody says that no process takes commands for the folder.
 var ErrNobody = errors.New("no process takes commands for this data folder")
 
-// Ask sends a command to the process that runs on the folder dir and decodes
-// its answer into out. ErrNobody means that nothing was sent.
-func Ask(ctx context.Context, dir, command string, args, out any) error {
-	body, err := json.Marshal(args)
-	if err == nil {
-		body, err = json.Marshal(request{command, body})
-	}
+// Ask sends r to the process that runs on the folder dir and decodes its answer
+// into out. ErrNobody means that nothing was sent.
+func Ask(ctx context.Context, dir string, r Request, out any) error {
+	body, err := json.Marshal(r)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", command, err)
+		return fmt.Errorf("encode %s: %w", r.Command, err)
 	}
 	conn, err := dial(ctx, dir)
 	if err != nil {

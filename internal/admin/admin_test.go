@@ -61,7 +61,7 @@ func serve(t *testing.T, dir string) (stop func()) {
 func ask(t *testing.T, dir, command string) (string, error) {
 	t.Helper()
 	var out string
-	err := Ask(t.Context(), dir, command, "x", &out)
+	err := Ask(t.Context(), dir, Request{command, "x"}, &out)
 	return out, err
 }
 
@@ -158,7 +158,7 @@ func TestWhoAsksMayGoAway(t *testing.T) {
 	stop := serve(t, dir)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := Ask(ctx, dir, "wait", nil, nil); !errors.Is(err, context.DeadlineExceeded) {
+	if err := Ask(ctx, dir, Request{"wait", nil}, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 	stop() // does not wait for it
@@ -168,7 +168,7 @@ func TestEmptyArgumentsAndAnswersArrive(t *testing.T) {
 	dir := t.TempDir()
 	serve(t, dir)
 	var list []string
-	if err := Ask(t.Context(), dir, "nothing", struct{}{}, &list); err != nil || list == nil {
+	if err := Ask(t.Context(), dir, Request{"nothing", struct{}{}}, &list); err != nil || list == nil {
 		t.Errorf("%v, %v", list, err)
 	}
 }
@@ -177,7 +177,7 @@ func TestAnAnswerOfAnotherVersion(t *testing.T) {
 	dir := t.TempDir()
 	serve(t, dir)
 	var number int
-	if err := Ask(t.Context(), dir, "c", "x", &number); err == nil || !strings.Contains(err.Error(), "another version") {
+	if err := Ask(t.Context(), dir, Request{"c", "x"}, &number); err == nil || !strings.Contains(err.Error(), "another version") {
 		t.Errorf("%v", err)
 	}
 }

@@ -61,15 +61,16 @@ func (p *process) serveAdmin(ctx context.Context) error {
 	return s.Run(ctx)
 }
 
-// carryOut has a command done, by whom ever can, and decodes the answer into out.
-func carryOut(ctx context.Context, s config.Settings, name string, in, out any) error {
+// carryOut has a command done, by whom ever can, and decodes the answer into
+// out.
+func carryOut(ctx context.Context, s config.Settings, order admin.Request, out any) error {
 	if _, err := os.Stat(s.Data); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no data folder %s: start ccms up first, or name another with --data", s.Data)
 	}
 	if err := checkFolder(s.Data); err != nil {
 		return err
 	}
-	err := admin.Ask(ctx, s.Data, name, in, out)
+	err := admin.Ask(ctx, s.Data, order, out)
 	if !errors.Is(err, admin.ErrNobody) {
 		return err
 	}
@@ -77,7 +78,7 @@ func carryOut(ctx context.Context, s config.Settings, name string, in, out any) 
 	if err != nil {
 		return err
 	}
-	answer, err := p.doHere(ctx, name, in)
+	answer, err := p.doHere(ctx, order)
 	if err = errors.Join(err, p.db.Close(), p.log.Close(), p.dir.close()); err != nil {
 		return err
 	}
@@ -85,12 +86,12 @@ func carryOut(ctx context.Context, s config.Settings, name string, in, out any) 
 }
 
 // doHere takes the way of a command to the running process without the socket.
-func (p *process) doHere(ctx context.Context, name string, in any) ([]byte, error) {
-	args, err := json.Marshal(in)
+func (p *process) doHere(ctx context.Context, order admin.Request) ([]byte, error) {
+	args, err := json.Marshal(order.Args)
 	if err != nil {
-		return nil, fmt.Errorf("encode %s: %w", name, err)
+		return nil, fmt.Errorf("encode %s: %w", order.Command, err)
 	}
-	answer, err := p.do(ctx, name, args)
+	answer, err := p.do(ctx, order.Command, args)
 	if err != nil {
 		return nil, err
 	}

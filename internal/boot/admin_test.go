@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"ccms/internal/admin"
 	"ccms/internal/config"
 	"ccms/internal/store"
 )
@@ -216,10 +217,10 @@ func TestCommandsSayWhatToDo(t *testing.T) {
 func TestCommandsOfAnotherVersion(t *testing.T) {
 	s, r := besideRig(t)
 	var out any
-	if err := carryOut(t.Context(), s, "moon list", struct{}{}, &out); err == nil || !strings.Contains(err.Error(), "another version") {
+	if err := carryOut(t.Context(), s, admin.Request{Command: "moon list", Args: struct{}{}}, &out); err == nil || !strings.Contains(err.Error(), "another version") {
 		t.Errorf("%v", err)
 	}
-	if err := carryOut(t.Context(), s, "mail list", 7, &out); err == nil || !strings.Contains(err.Error(), "another version") {
+	if err := carryOut(t.Context(), s, admin.Request{Command: "mail list", Args: 7}, &out); err == nil || !strings.Contains(err.Error(), "another version") {
 		t.Errorf("%v", err)
 	}
 	r.process.db, out = nil, r.process.db // a process without a store, such as the registry's

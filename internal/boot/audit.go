@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"ccms/internal/admin"
 	"ccms/internal/audit"
 	"ccms/internal/config"
 )
@@ -90,7 +91,7 @@ func VerifyAudit(ctx context.Context, s config.Settings, headFile string, w Outp
 		return err
 	}
 	var books []Book
-	if err := carryOut(ctx, s, "audit verify", kept, &books); err != nil {
+	if err := carryOut(ctx, s, admin.Request{Command: "audit verify", Args: kept}, &books); err != nil {
 		return err
 	}
 	if err := writeBooks(w, books); err != nil {

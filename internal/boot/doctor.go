@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/sys/unix"
 
+	"ccms/internal/admin"
 	"ccms/internal/certs"
 	"ccms/internal/config"
 	"ccms/internal/eureka"
@@ -164,7 +165,7 @@ func checkMail(ctx context.Context, s config.Settings) Finding {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	var letters []Letter
-	if err := carryOut(ctx, s, "mail list", struct{}{}, &letters); err != nil {
+	if err := carryOut(ctx, s, admin.Request{Command: "mail list", Args: struct{}{}}, &letters); err != nil {
 		return f // there is no store yet, or none of the login service; the other checks tell
 	}
 	wait, dead, late := 0, 0, false

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"ccms/internal/admin"
 	"ccms/internal/config"
 	"ccms/internal/login"
 	"ccms/internal/mail"
@@ -154,7 +155,7 @@ func (p *process) retryMail(ctx context.Context, which MailRetry) (Retried, erro
 // ListMail writes the mails that wait or were given up, as text or JSON.
 func ListMail(ctx context.Context, s config.Settings, w Output) error {
 	var letters []Letter
-	if err := carryOut(ctx, s, "mail list", struct{}{}, &letters); err != nil {
+	if err := carryOut(ctx, s, admin.Request{Command: "mail list", Args: struct{}{}}, &letters); err != nil {
 		return err
 	}
 	if w.Format == "json" {
@@ -179,7 +180,7 @@ func ListMail(ctx context.Context, s config.Settings, w Output) error {
 // RetryMail makes mails due now and writes how many, as text or JSON.
 func RetryMail(ctx context.Context, s config.Settings, which MailRetry, w Output) error {
 	var done Retried
-	if err := carryOut(ctx, s, "mail retry", which, &done); err != nil {
+	if err := carryOut(ctx, s, admin.Request{Command: "mail retry", Args: which}, &done); err != nil {
 		return err
 	}
 	if w.Format == "json" {
