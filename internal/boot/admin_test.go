@@ -2,6 +2,7 @@ package boot
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"os"
 	"path/filepath"
@@ -47,56 +48,99 @@ func noServer(t *testing.T) config.Settings {
 	return s
 }
 
-func TestMailCommandsWithAndWithoutAServer(t *testing.T) {
+func TestCommandsWithAndWithoutAServer(t *testing.T) {
+	alone := noServer(t)
 	running, r := besideRig(t, "mail.smtp-url", "smtp://127.0.0.1:1")
 	r.session(t)
-	for name, s := range map[string]config.Settings{"beside a server": running, "alone": noServer(t)} {
-		t.Run(name, func(t *testing.T) {
-			list := func(w Output) error { return ListMail(t.Context(), s, w) }
-			text, err := answerOf(t, list, "json")
-			var letters []Letter
-			if err != nil || json.Unmarshal([]byte(text), &letters) != nil || len(letters) != 1 || letters[0].Kind != "login.mail" || letters[0].Created.IsZero() {
-				t.Fatalf("%s, %v", text, err)
-			}
-			if text, err := answerOf(t, list, "text"); err != nil || !strings.Contains(text, letters[0].ID) || strings.Contains(text, "@") {
-				t.Errorf("%s, %v", text, err)
-			}
-			retry := func(which MailRetry) (string, error) {
-				return answerOf(t, func(w Output) error { return RetryMail(t.Context(), s, which, w) }, "json")
-			}
-			// A worker may just have it in hand.
-			if text, err := retry(MailRetry{ID: letters[0].ID}); err == nil && text != "{\"retried\":1}\n" || err != nil && !strings.Contains(err.Error(), "is being sent right now") {
-				t.Errorf("%s, %v", text, err)
-			}
-			if text, err := retry(MailRetry{All: true}); err != nil || !strings.HasPrefix(text, `{"retried":`) {
-				t.Errorf("%s, %v", text, err)
-			}
-			if _, err := retry(MailRetry{ID: "none"}); err == nil || !strings.Contains(err.Error(), `there is no mail "none"`) {
-				t.Errorf("%v", err)
-			}
-		})
+	for name, s := range map[string]config.Settings{"beside a server": running, "alone": alone} {
+		t.Run("mail "+name, func(t *testing.T) { checkMailCommands(t, s) })
+		t.Run("audit "+name, func(t *testing.T) { checkAuditVerify(t, s) })
 	}
 }
 
-func TestAuditVerifyWithAndWithoutAServer(t *testing.T) {
-	running, r := besideRig(t)
-	r.session(t)
-	for name, s := range map[string]config.Settings{"beside a server": running, "alone": noServer(t)} {
-		t.Run(name, func(t *testing.T) {
-			heads := filepath.Join(t.TempDir(), "heads")
-			verify := func(w Output) error { return VerifyAudit(t.Context(), s, heads, w) }
-			for range 2 { // the second holds the log against the first
-				text, err := answerOf(t, verify, "json")
-				var books []Book
-				if err != nil || json.Unmarshal([]byte(text), &books) != nil || len(books) != 2 || books[0].Records == 0 || books[1].Records == 0 || len(books[0].Heads) != 1 {
-					t.Fatalf("%s, %v", text, err)
-				}
-				if kept, err := os.ReadFile(heads); err != nil || string(kept) != text {
-					t.Errorf("%s, %v", kept, err)
-				}
+// checkMailCommands expects one mail that cannot be sent.
+func checkMailCommands(t *testing.T, s config.Settings) {
+	list := func(w Output) error { return ListMail(t.Context(), s, w) }
+	text, err := answerOf(t, list, "json")
+	var letters []Letter
+	if err != nil || json.Unmarshal([]byte(text), &letters) != nil || len(letters) != 1 || letters[0].Kind != "login.mail" || letters[0].Created.IsZero() {
+		t.Fatalf("%s, %v", text, err)
+	}
+	if text, err := answerOf(t, list, "text"); err != nil || !strings.Contains(text, letters[0].ID) || strings.Contains(text, "@") {
+		t.Errorf("%s, %v", text, err)
+	}
+	retry := func(which MailRetry) (string, error) {
+		return answerOf(t, func(w Output) error { return RetryMail(t.Context(), s, which, w) }, "json")
+	}
+	// A worker may just have it in hand.
+	if text, err := retry(MailRetry{ID: letters[0].ID}); err == nil && text != "{\"retried\":1}\n" || err != nil && !strings.Contains(err.Error(), "is being sent right now") {
+		t.Errorf("%s, %v", text, err)
+	}
+	if text, err := retry(MailRetry{All: true}); err != nil || !strings.HasPrefix(text, `{"retried":`) {
+		t.Errorf("%s, %v", text, err)
+	}
+	if _, err := retry(MailRetry{ID: "none"}); err == nil || !strings.Contains(err.Error(), `there is no mail "none"`) {
+		t.Errorf("%v", err)
+	}
+}
+
+// checkAuditVerify expects an intact log.
+func checkAuditVerify(t *testing.T, s config.Settings) {
+	heads := filepath.Join(t.TempDir(), "heads")
+	verify := func(w Output) error { return VerifyAudit(t.Context(), s, heads, w) }
+	for range 2 { // the second holds the log against the first
+		text, err := answerOf(t, verify, "json")
+		var books []Book
+		if err != nil || json.Unmarshal([]byte(text), &books) != nil || len(books) != 2 || books[0].Records == 0 || books[1].Records == 0 || len(books[0].Heads) != 1 {
+			t.Fatalf("%s, %v", text, err)
+		}
+		if kept, err := os.ReadFile(heads); err != nil || string(kept) != text {
+			t.Errorf("%s, %v", kept, err)
+		}
+	}
+	if text, err := answerOf(t, verify, "text"); err != nil || strings.Count(text, "ok  ") != 2 {
+		t.Errorf("%s, %v", text, err)
+	}
+}
+
+func TestOpenMail(t *testing.T) {
+	file := func(text string) string {
+		path := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	tests := []struct {
+		name string
+		set  []string
+		want string // of the error
+	}{
+		{"no server makes files", nil, ""},
+		{"a server", []string{"mail.smtp-url", "smtp://mail.example"}, ""},
+		{"a user with a password file", []string{"mail.smtp-url", "smtps://app@mail.example", "mail.smtp-password-file", file(rand.Text() + "\n")}, ""},
+		{"a user without a password", []string{"mail.smtp-url", "smtps://app@mail.example"}, "set mail.smtp-password-file"},
+		{"an empty password file", []string{"mail.smtp-url", "smtps://app@mail.example", "mail.smtp-password-file", file("\n")}, "set mail.smtp-password-file"},
+		{"authorities that are none", []string{"mail.smtp-url", "smtp://mail.example", "tls.ca-file", file("x")}, "no certificate"},
+		{"a sender beyond ASCII", []string{"mail.smtp-url", "smtp://mail.example", "mail.from", "a@bücher.example"}, "plain ASCII"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := settings(t, tt.set...)
+			if err := os.MkdirAll(s.Data, 0o700); err != nil {
+				t.Fatal(err)
 			}
-			if text, err := answerOf(t, verify, "text"); err != nil || strings.Count(text, "ok  ") != 2 {
-				t.Errorf("%s, %v", text, err)
+			p := &process{settings: s, dir: &dataDir{path: s.Data}}
+			m, err := p.openMail()
+			if tt.want == "" {
+				if err == nil {
+					err = m.Close()
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			} else if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v, want %q", err, tt.want)
 			}
 		})
 	}
