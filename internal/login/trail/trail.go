@@ -1,0 +1,69 @@
+// Package trail owns the audit trail of accounts (decision D9, PCI DSS 10.2.2):
+// who asks, as far as the connection shows, and that what he does to an account
+// is on record before it happens.
+//
+// It does not keep the record (package audit) and decides nothing: who asks may
+// be anyone, and what counts as refused is said by the error of the act itself.
+package trail
+
+import (
+	"context"
+	"log/slog"
+
+	"ccms/internal/audit"
+	"ccms/internal/problem"
+)
+
+// Act is something done to an account.
+type Act struct {
+	Name    string // a dotted word: "customer.login"
+	Account string // id, "" when the address is no account's
+	From    Caller
+}
+
+func (a Act) entry() audit.Entry {
+	return audit.Entry{
+		Act: a.Name, Actor: a.Account, Object: a.Account, Owner: a.Account,
+		From: a.From.Address, Request: a.From.Request,
+	}
+}
+
+// Trail records acts.
+type Trail struct {
+	audit *audit.Log
+	log   *slog.Logger
+}
+
+// New returns a trail into audit; log hears what the record could not take.
+func New(audit *audit.Log, log *slog.Logger) *Trail { return &Trail{audit, log} }
+
+// Do runs f as an audited act: on record before it happens, its outcome behind
+// it. Without the record it does not happen.
+func (t *Trail) Do(ctx context.Context, act Act, f func() error) error {
+	a, err := t.audit.Begin(ctx, act.entry())
+	if err != nil {
+		return err
+	}
+	err = f()
+	if endErr := a.End(ctx, outcome(err)); endErr != nil {
+		// The act is on record and has happened; only its outcome is missing.
+		t.log.WarnContext(ctx, "outcome of an act was not recorded", "event.action", act.Name, "error.message", endErr)
+	}
+	return err
+}
+
+// Note records what happened already, with its result as package audit has it.
+func (t *Trail) Note(ctx context.Context, act Act, result string) error {
+	return t.audit.Note(ctx, act.entry(), result)
+}
+
+func outcome(err error) string {
+	if err == nil {
+		return audit.Success
+	}
+	switch problem.From(err).Kind {
+	case problem.Internal, problem.Unavailable, problem.Timeout:
+		return audit.Failed
+	}
+	return audit.Refused
+}

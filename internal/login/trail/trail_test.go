@@ -1,0 +1,87 @@
+package trail
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"ccms/internal/audit"
+	"ccms/internal/problem"
+	"ccms/internal/secret"
+	"ccms/internal/store/storetest"
+)
+
+func TestNetworkOf(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, address, want string }{
+		{"a /24 of IPv4", "198.51.100.77", "198.51.100.0/24"},
+		{"a /56 of IPv6", "2001:db8:1:2ff::1", "2001:db8:1:200::/56"},
+		{"IPv4 in IPv6 is IPv4", "::ffff:198.51.100.77", "198.51.100.0/24"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := networkOf(netip.MustParseAddr(tt.address)); got != tt.want {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+	if networkOf(netip.Addr{}) != "unknown" {
+		t.Error("no address has a network")
+	}
+}
+
+func TestADeviceIsPrintableAndShort(t *testing.T) {
+	t.Parallel()
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
+	r.Header.Set("User-Agent", "ph\x1bone\xc3\xa9"+strings.Repeat("x", 500))
+	if got := CallerOf(r).Device; !strings.HasPrefix(got, "phonexx") || len(got) != maxDevice {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestOutcome(t *testing.T) {
+	t.Parallel()
+	for want, errs := range map[string][]error{
+		audit.Success: {nil},
+		audit.Refused: {problem.NoToken(), problem.Validation("x")},
+		audit.Failed:  {problem.Database(errors.New("x")), problem.TimedOut(errors.New("x")), errors.New("x")},
+	} {
+		for _, err := range errs {
+			if got := outcome(err); got != want {
+				t.Errorf("%v is %s", err, got)
+			}
+		}
+	}
+}
+
+func TestAnActIsOnRecordOrDoesNotHappen(t *testing.T) {
+	t.Parallel()
+	db := storetest.NewFault(storetest.New(t))
+	record, err := audit.Open(t.Context(), audit.Config{DB: db, Key: secret.NewString(strings.Repeat("a", 32))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	trail, done := New(record, slog.New(slog.DiscardHandler)), 0
+	do := func(err error) error {
+		return trail.Do(t.Context(), Act{Name: "customer.test", Account: "1"}, func() error { done++; return err })
+	}
+	refusal := problem.NoToken()
+	if err := do(nil); err != nil || done != 1 {
+		t.Errorf("did it %d times, %v", done, err)
+	}
+	if err := do(refusal); !errors.Is(err, refusal) || done != 2 {
+		t.Errorf("did it %d times, %v", done, err)
+	}
+	db.Add(storetest.Rule{Err: errors.New("disk is gone")})
+	if err := do(nil); err == nil || done != 2 {
+		t.Errorf("did it %d times, %v", done, err)
+	}
+	db.Clear()
+	if err := record.Close(context.WithoutCancel(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
