@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"ccms/internal/login/customer"
+	"ccms/internal/login/trail"
 	"ccms/internal/problem"
 )
 
@@ -235,7 +237,7 @@ func TestWhoKnewOnlyTheOldPasswordChangesNothing(t *testing.T) {
 	p := h.member("mary")
 	stale := h.record(p) // what a slow request has read
 	h.call("POST", resetPath, resetBody(h.resetToken(p), nextPassword)).is(t, 200)
-	err := h.s.startErasing(t.Context(), caller{}, stale.ID, sameOwner(stale, func(*customer) {}))
+	err := h.s.startErasing(t.Context(), trail.Caller{}, stale.ID, sameOwner(stale, func(*customer.Customer) {}))
 	if !errors.Is(err, problem.NoToken()) {
 		t.Errorf("got %v", err)
 	}

@@ -9,6 +9,9 @@ import (
 
 	"ccms/internal/audit"
 	"ccms/internal/identity"
+	"ccms/internal/login/customer"
+	"ccms/internal/login/letters"
+	"ccms/internal/login/trail"
 	"ccms/internal/mail"
 	"ccms/internal/outbox"
 	"ccms/internal/secret"
@@ -28,23 +31,23 @@ type farewell struct {
 }
 
 // deleteAccount erases p's account after the password was given again.
-func (s *Service) deleteAccount(ctx context.Context, from caller, p identity.Principal, password secret.Bytes) error {
-	rec, err := s.accountOf(ctx, p)
+func (s *Service) deleteAccount(ctx context.Context, from trail.Caller, p identity.Principal, password secret.Bytes) error {
+	rec, err := s.customers.Present(ctx, p.Subject)
 	if err != nil {
 		return err
 	}
 	if err := s.provePassword(ctx, from, rec, password); err != nil {
 		return err
 	}
-	return s.startErasing(ctx, from, rec.ID, sameOwner(rec, func(*customer) {}))
+	return s.startErasing(ctx, from, rec.ID, sameOwner(rec, func(*customer.Customer) {}))
 }
 
 // startErasing empties the account at once, so that its tokens die and nothing
 // finds it, and queues what has to follow. may decides, on the current state.
-func (s *Service) startErasing(ctx context.Context, from caller, id string, may func(*customer) error) error {
-	return s.recorded(ctx, act{"customer.erase", id, from}, func() error {
+func (s *Service) startErasing(ctx context.Context, from trail.Caller, id string, may func(*customer.Customer) error) error {
+	return s.trail.Do(ctx, trail.Act{Name: "customer.erase", Account: id, From: from}, func() error {
 		bye := farewell{Customer: id}
-		_, err := s.customers.Update(ctx, id, func(c *customer) error {
+		_, err := s.customers.Change(ctx, id, func(c *customer.Customer) error {
 			if err := may(c); err != nil {
 				return err
 			}
@@ -52,11 +55,11 @@ func (s *Service) startErasing(ctx context.Context, from caller, id string, may 
 			if c.AccountValidated {
 				bye.Address = c.Email
 			}
-			*c = customer{CreatedAt: c.CreatedAt, Generation: c.Generation + 1, Erasing: new(s.now())}
+			c.Erase(s.now())
 			return nil
 		})
 		if err != nil {
-			return unknownIsNoToken(err)
+			return err
 		}
 		if err := s.cfg.Outbox.DropOwner(ctx, id); err != nil {
 			return err // the sweep takes it up
@@ -92,7 +95,7 @@ func (s *Service) Erase(ctx context.Context, m outbox.Message) error {
 	if err := s.cfg.Cards.Erase(ctx, bye.Customer); err != nil {
 		return fmt.Errorf("erase cards: %w", err)
 	}
-	if err := s.dropTokens(ctx, bye.Customer); err != nil {
+	if err := s.tokens.Drop(ctx, bye.Customer); err != nil {
 		return err
 	}
 	if known {
@@ -106,40 +109,39 @@ func (s *Service) Erase(ctx context.Context, m outbox.Message) error {
 	if bye.Address == "" {
 		return nil
 	}
-	return s.tell(ctx, notice{Kind: mail.Deleted, Address: bye.Address})
+	return s.letters.Tell(ctx, letters.Notice{Kind: mail.Deleted, Address: bye.Address})
 }
 
 // eraseRetry is the age at which an erasure is queued again, should its message
 // have been lost between the mark and the queue.
 const eraseRetry = 10 * time.Minute
 
+// errVerified ends a sweep of an account that was verified meanwhile.
+var errVerified = errors.New("login: verified meanwhile")
+
 // sweep erases accounts that were never verified (decision B1) and queues
 // erasures again that stopped half-way.
 func (s *Service) sweep(ctx context.Context) error {
 	now := s.now()
 	var errs []error
-	for rec, err := range s.customers.Find(ctx, overdue("unverifiedUntil", now)) {
+	for rec, err := range s.customers.Find(ctx, customer.Unverified(now)) {
 		if err == nil {
-			err = s.startErasing(ctx, caller{}, rec.ID, func(c *customer) error {
+			err = s.startErasing(ctx, trail.Caller{}, rec.ID, func(c *customer.Customer) error {
 				if c.UnverifiedUntil == nil || c.UnverifiedUntil.After(now) {
-					return errDone
+					return errVerified
 				}
 				return nil
 			})
 		}
-		if !errors.Is(err, errDone) {
+		if !errors.Is(err, errVerified) {
 			errs = append(errs, err)
 		}
 	}
-	for rec, err := range s.customers.Find(ctx, overdue("erasing", now.Add(-eraseRetry))) {
+	for rec, err := range s.customers.Find(ctx, customer.Erased(now.Add(-eraseRetry))) {
 		if err == nil {
 			err = s.queueErase(ctx, farewell{Customer: rec.ID})
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
-}
-
-func overdue(field string, at time.Time) store.Query {
-	return store.Query{Where: []store.Cond{{Field: field, Op: store.Le, Value: at}}, Order: field}
 }

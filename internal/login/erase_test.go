@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"ccms/internal/login/customer"
 	"ccms/internal/outbox"
 	"ccms/internal/store"
 )
@@ -115,7 +116,7 @@ func TestAnErasureThatLostItsMessageIsTakenUp(t *testing.T) {
 	h := open(t)
 	p := h.member("mary")
 	id := h.record(p).ID
-	h.alter(p, func(c *customer) { *c = customer{Erasing: new(h.s.now())} })
+	h.alter(p, func(c *customer.Customer) { *c = customer.Customer{Erasing: new(h.s.now())} })
 	if err := h.s.sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}

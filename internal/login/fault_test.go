@@ -140,7 +140,7 @@ func TestWithoutARecordNothingHappens(t *testing.T) {
 	if h.record(p).Rev != before.Rev {
 		t.Error("the account was changed")
 	}
-	if _, ok, _ := h.s.byEmail(t.Context(), "new@example.com"); ok {
+	if _, ok, _ := h.s.customers.ByEmail(t.Context(), "new@example.com"); ok {
 		t.Error("an account was made")
 	}
 }

@@ -28,7 +28,9 @@ import (
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
 	"ccms/internal/limit"
+	"ccms/internal/login/customer"
 	"ccms/internal/login/hashpool"
+	"ccms/internal/login/onetime"
 	"ccms/internal/mail"
 	"ccms/internal/outbox"
 	"ccms/internal/secret"
@@ -268,10 +270,20 @@ func (h *house) resetToken(p person) string {
 	return h.post.token(h.t, p.email, "reset-password")
 }
 
-// record reads p's document as it is stored.
-func (h *house) record(p person) store.Record[customer] {
+// unknownToken is well formed, but nobody's.
+func (h *house) unknownToken() string {
 	h.t.Helper()
-	rec, ok, err := h.s.byEmail(h.t.Context(), foldKey(p.email))
+	token := must(h.s.tokens.Issue(h.t.Context(), onetime.Token{Customer: "nobody"}))
+	if err := h.s.tokens.Drop(h.t.Context(), "nobody"); err != nil {
+		h.t.Fatal(err)
+	}
+	return token
+}
+
+// record reads p's document as it is stored.
+func (h *house) record(p person) customer.Record {
+	h.t.Helper()
+	rec, ok, err := h.s.customers.ByEmail(h.t.Context(), customer.FoldKey(p.email))
 	if err != nil || !ok {
 		h.t.Fatalf("no document of %s: %v", p.email, err)
 	}
@@ -279,9 +291,9 @@ func (h *house) record(p person) store.Record[customer] {
 }
 
 // alter changes p's document behind the service's back.
-func (h *house) alter(p person, change func(*customer)) {
+func (h *house) alter(p person, change func(*customer.Customer)) {
 	h.t.Helper()
-	_, err := h.s.customers.Update(h.t.Context(), h.record(p).ID, func(c *customer) error { change(c); return nil })
+	_, err := h.s.customers.Update(h.t.Context(), h.record(p).ID, func(c *customer.Customer) error { change(c); return nil })
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -421,10 +433,10 @@ func (o *postOffice) count(to string) int {
 func (h *house) issueFor(p person) string {
 	h.t.Helper()
 	now := h.s.now()
-	h.alter(p, func(c *customer) {
-		h.s.begin(c, session{ID: "sid-" + p.username, Created: now, Seen: now, Expires: now.Add(h.s.cfg.TokenTTL)})
+	h.alter(p, func(c *customer.Customer) {
+		h.s.sessions.Begin(c, customer.Session{ID: "sid-" + p.username, Created: now, Seen: now, Expires: now.Add(h.s.cfg.TokenTTL)})
 	})
-	return must(h.s.issue(h.t.Context(), h.record(p), "sid-"+p.username))
+	return must(h.s.sessions.Token(h.t.Context(), h.record(p), "sid-"+p.username))
 }
 
 // stored reports whether a collection holds a text anywhere.

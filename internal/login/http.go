@@ -2,20 +2,23 @@ package login
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
-	"ccms/internal/problem"
+	"ccms/internal/login/customer"
+	"ccms/internal/login/onetime"
+	"ccms/internal/login/trail"
 	"ccms/internal/secret"
 )
 
-// Routes registers contract section 2 and decision B10.
+// Routes registers contract section 2 and decision B10. What is asked of tokens
+// and sessions stands in package session.
 func (s *Service) Routes(mux *httpserver.Mux) {
+	s.sessions.Routes(mux)
 	body := httpserver.JSONOptions{Limit: httpserver.CredentialLimit}
 	created := httpserver.JSONOptions{Limit: httpserver.CredentialLimit, Status: http.StatusCreated}
-	own := func(h httpserver.Handler) httpserver.Handler { return httpserver.As(s.Authenticate, h) }
+	own := func(h httpserver.Handler) httpserver.Handler { return httpserver.As(s.sessions.Authenticate, h) }
 
 	mux.Handle("POST /api/customer/signup", httpserver.JSON(s.postSignUp, created))
 	mux.Handle("POST /api/customer/login", httpserver.JSON(s.postLogin, body))
@@ -24,18 +27,12 @@ func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.Handle("GET /api/customer/verify", s.getVerify)
 	mux.Handle("POST /api/customer/forgot-password", httpserver.JSON(s.postForgotPassword, body))
 	mux.Handle("POST /api/customer/forgot-password/reset-password", httpserver.JSON(s.postResetPassword, body))
-	mux.Handle("GET /api/customer/jwt/validate", httpserver.JSON(s.getValidate))
-	mux.Handle("POST /api/customer/logout", httpserver.JSON(s.postLogout))
 
 	mux.Handle("GET /api/account", own(httpserver.JSON(s.getAccount)))
 	mux.Handle("PUT /api/account", own(httpserver.JSON(s.putAccount, body)))
 	mux.Handle("DELETE /api/account", own(httpserver.JSON(s.deleteAccountRoute, body)))
 	mux.Handle("POST /api/account/password", own(httpserver.JSON(s.postPassword, body)))
 	mux.Handle("GET /api/account/export", own(httpserver.JSON(s.getExport)))
-	mux.Handle("GET /api/account/sessions", own(httpserver.JSON(s.getSessions)))
-	mux.Handle("DELETE /api/account/sessions", own(httpserver.JSON(s.deleteSessions)))
-	mux.Handle("GET /api/account/sessions/{id}", own(httpserver.JSON(s.getSession)))
-	mux.Handle("DELETE /api/account/sessions/{id}", own(httpserver.JSON(s.deleteSession)))
 
 	mux.Handle("GET /.well-known/jwks.json", s.getKeys)
 	mux.Handle("GET /internal/verification", httpserver.Internal(httpserver.JSON(s.getVerificationOwner)))
@@ -53,7 +50,7 @@ type signedUp struct {
 
 func (s *Service) postSignUp(r *http.Request, in newcomer) (signedUp, error) {
 	defer in.Password.Wipe()
-	err := s.signUp(r.Context(), callerOf(r), in)
+	err := s.signUp(r.Context(), trail.CallerOf(r), in)
 	return signedUp{"Account created. Please open the link in the mail we sent you.", in.Username}, err
 }
 
@@ -65,20 +62,20 @@ type welcome struct {
 
 func (s *Service) postLogin(r *http.Request, in credentials) (welcome, error) {
 	defer in.Password.Wipe()
-	c, token, err := s.signIn(r.Context(), callerOf(r), in, firstDoor())
+	c, token, err := s.signIn(r.Context(), trail.CallerOf(r), in, firstDoor())
 	return welcome{"Welcome " + c.Name.First + " " + c.Name.Last, token, s.validationNote(c)}, err
 }
 
 type welcomeBack struct {
-	Token     string     `json:"token"`
-	Name      name       `json:"name"`
-	Validated bool       `json:"accountValidated"`
-	Endpoints []endpoint `json:"availableEndpoints"`
+	Token     string        `json:"token"`
+	Name      customer.Name `json:"name"`
+	Validated bool          `json:"accountValidated"`
+	Endpoints []endpoint    `json:"availableEndpoints"`
 }
 
 func (s *Service) postSubsequentLogin(r *http.Request, in credentials) (welcomeBack, error) {
 	defer in.Password.Wipe()
-	c, token, err := s.signIn(r.Context(), callerOf(r), in, laterDoor())
+	c, token, err := s.signIn(r.Context(), trail.CallerOf(r), in, laterDoor())
 	return welcomeBack{token, c.Name, c.AccountValidated, availableEndpoints()}, err
 }
 
@@ -87,11 +84,11 @@ type addressOnly struct {
 }
 
 func (s *Service) postSendVerification(r *http.Request, in addressOnly) (httpserver.Message, error) {
-	return message("A verification mail is on its way.", s.requestMail(r.Context(), callerOf(r), in.Email, s.verificationMail()))
+	return message("A verification mail is on its way.", s.requestMail(r.Context(), trail.CallerOf(r), in.Email, s.verificationMail()))
 }
 
 func (s *Service) postForgotPassword(r *http.Request, in addressOnly) (httpserver.Message, error) {
-	return message("A mail with a link to set a new password is on its way.", s.requestMail(r.Context(), callerOf(r), in.Email, s.resetMail()))
+	return message("A mail with a link to set a new password is on its way.", s.requestMail(r.Context(), trail.CallerOf(r), in.Email, s.resetMail()))
 }
 
 // getVerify verifies for programs. A browser, or a scanner that opens links in
@@ -102,13 +99,13 @@ func (s *Service) getVerify(w http.ResponseWriter, r *http.Request) error {
 	token := r.URL.Query().Get("token")
 	if r.Method == http.MethodHead || strings.Contains(r.Header.Get("Accept"), "text/html") {
 		h := w.Header()
-		h.Set("Location", s.link("verify", token))
+		h.Set("Location", s.letters.Link(onetime.Verify, token))
 		h.Set("Cache-Control", "no-store")
 		h.Set("Referrer-Policy", "no-referrer")
 		w.WriteHeader(http.StatusSeeOther)
 		return nil
 	}
-	if err := s.verify(r.Context(), callerOf(r), token); err != nil {
+	if err := s.verify(r.Context(), trail.CallerOf(r), token); err != nil {
 		return err
 	}
 	return httpserver.WriteJSON(w, http.StatusOK, httpserver.Message{Message: "Your e-mail address is verified."})
@@ -126,62 +123,17 @@ func (s *Service) getVerificationOwner(r *http.Request, _ httpserver.None) (toke
 func (s *Service) postResetPassword(r *http.Request, in newPassword) (httpserver.Message, error) {
 	defer in.Password.Wipe()
 	defer in.Confirm.Wipe()
-	return message("Your password was changed. Please log in.", s.reset(r.Context(), callerOf(r), in))
-}
-
-// validity is the answer to the question whether a token is good (decision
-// B12).
-type validity struct {
-	Valid     bool   `json:"valid"`
-	Username  string `json:"username"`
-	Email     string `json:"email"`
-	Validated bool   `json:"accountValidated"`
-	Scope     string `json:"scope"`
-	Expires   int64  `json:"exp"`
-}
-
-func (s *Service) getValidate(r *http.Request, _ httpserver.None) (validity, error) {
-	p, err := s.authenticate(r.Context(), tokenOf(r))
-	if err != nil {
-		return validity{}, err
-	}
-	return validity{true, p.Username, p.Email, p.Validated, strings.Join(p.Scope, " "), p.Expires.Unix()}, nil
-}
-
-// tokenOf is the Bearer token, or, for older callers, the one in the query.
-func tokenOf(r *http.Request) string {
-	if r.Header.Get("Authorization") != "" || r.URL.RawQuery == "" {
-		return httpserver.Bearer(r)
-	}
-	return r.URL.Query().Get("token")
-}
-
-func (s *Service) postLogout(r *http.Request, _ httpserver.None) (httpserver.Message, error) {
-	all, err := allSessions(r.URL.Query())
-	if err == nil {
-		err = s.logOut(r.Context(), callerOf(r), httpserver.Bearer(r), all)
-	}
-	return message("Logged out.", err)
-}
-
-func allSessions(q url.Values) (bool, error) {
-	switch q.Get("all") {
-	case "", "false":
-		return false, nil
-	case "true":
-		return true, nil
-	}
-	return false, problem.Validation("Set all to true or false.")
+	return message("Your password was changed. Please log in.", s.reset(r.Context(), trail.CallerOf(r), in))
 }
 
 func (s *Service) getAccount(r *http.Request, _ httpserver.None) (accountView, error) {
-	rec, err := s.accountOf(r.Context(), identity.FromContext(r.Context()))
-	return rec.Value.view(), err
+	rec, err := s.customers.Present(r.Context(), identity.FromContext(r.Context()).Subject)
+	return view(&rec.Value), err
 }
 
 func (s *Service) putAccount(r *http.Request, in accountChange) (accountView, error) {
 	defer in.Password.Wipe()
-	return s.changeAccount(r.Context(), callerOf(r), identity.FromContext(r.Context()), in)
+	return s.changeAccount(r.Context(), trail.CallerOf(r), identity.FromContext(r.Context()), in)
 }
 
 type passwordOnly struct {
@@ -190,7 +142,7 @@ type passwordOnly struct {
 
 func (s *Service) deleteAccountRoute(r *http.Request, in passwordOnly) (httpserver.Message, error) {
 	defer in.Password.Wipe()
-	err := s.deleteAccount(r.Context(), callerOf(r), identity.FromContext(r.Context()), in.Password)
+	err := s.deleteAccount(r.Context(), trail.CallerOf(r), identity.FromContext(r.Context()), in.Password)
 	return message("Your account is closed; its data and cards are being erased.", err)
 }
 
@@ -198,33 +150,12 @@ func (s *Service) postPassword(r *http.Request, in passwordChange) (httpserver.M
 	defer in.Current.Wipe()
 	defer in.Next.Wipe()
 	defer in.Confirm.Wipe()
-	err := s.changePassword(r.Context(), callerOf(r), identity.FromContext(r.Context()), in)
+	err := s.changePassword(r.Context(), trail.CallerOf(r), identity.FromContext(r.Context()), in)
 	return message("Your password was changed. Please log in again.", err)
 }
 
 func (s *Service) getExport(r *http.Request, _ httpserver.None) (export, error) {
-	return s.export(r.Context(), callerOf(r), identity.FromContext(r.Context()))
-}
-
-func (s *Service) getSessions(r *http.Request, _ httpserver.None) ([]sessionView, error) {
-	return s.sessionsOf(r.Context(), identity.FromContext(r.Context()))
-}
-
-func (s *Service) deleteSessions(r *http.Request, _ httpserver.None) (httpserver.Message, error) {
-	return message("All sessions were ended.", s.endAll(r.Context(), callerOf(r), identity.FromContext(r.Context()).Subject))
-}
-
-func (s *Service) getSession(r *http.Request, _ httpserver.None) (sessionView, error) {
-	return s.sessionOf(r.Context(), identity.FromContext(r.Context()), r.PathValue("id"))
-}
-
-func (s *Service) deleteSession(r *http.Request, _ httpserver.None) (httpserver.Message, error) {
-	p := identity.FromContext(r.Context())
-	v, err := s.sessionOf(r.Context(), p, r.PathValue("id"))
-	if err == nil {
-		err = s.endSession(r.Context(), callerOf(r), p.Subject, v.ID)
-	}
-	return message("The session was ended.", err)
+	return s.export(r.Context(), trail.CallerOf(r), identity.FromContext(r.Context()))
 }
 
 // getKeys publishes the public keys. Consumers may keep them for five minutes:

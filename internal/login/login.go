@@ -4,19 +4,22 @@
 // token is still good.
 //
 // It does not own how tokens are signed (package identity), how attempts are
-// counted (limit), how mail gets out (outbox, mail), what a password must be
-// (password) or how much hashing the machine takes (hashpool). Cards belong to
-// another service; it is reached through Config.Cards alone.
+// counted (limit) or how mail gets out (outbox, mail). Cards belong to another
+// service; it is reached through Config.Cards alone.
 //
 // # Where things are
 //
-//   - http.go: the route table, the package's outer face
+//   - http.go: the route table, the package's outer face; that of tokens and
+//     sessions is session's own
 //   - signup.go, signin.go, verify.go, reset.go, account.go, erase.go: one
-//     file for each thing a person does
-//   - customer.go, session.go: the customer's document with its sessions;
-//     onetime.go: what is known of a token in a mail
-//   - guard.go: what stands before every check of a password
-//   - notice.go: the mails
+//     file for each thing a person does; newpassword.go: what all new passwords
+//     go through; sentences.go: what a person is told
+//   - customer: the customer's document with its rules; session: what a login
+//     leaves behind, and whether a token is good
+//   - gate: what stands before every check of a password; hashpool, password
+//     below it
+//   - onetime: the tokens in mails; letters: the mails
+//   - trail: who asks, and the record of what is done
 //
 // # How it holds together
 //
@@ -41,13 +44,20 @@ import (
 	"ccms/internal/audit"
 	"ccms/internal/identity"
 	"ccms/internal/limit"
+	"ccms/internal/login/customer"
+	"ccms/internal/login/gate"
 	"ccms/internal/login/hashpool"
-	"ccms/internal/login/password"
+	"ccms/internal/login/letters"
+	"ccms/internal/login/onetime"
+	"ccms/internal/login/session"
+	"ccms/internal/login/trail"
 	"ccms/internal/mail"
 	"ccms/internal/outbox"
-	"ccms/internal/secret"
 	"ccms/internal/store"
 )
+
+// KindMail is the kind of outbox message that Service.Deliver handles.
+const KindMail = letters.Kind
 
 // Cards is what the card service does for an account.
 type Cards interface {
@@ -105,40 +115,54 @@ type Config struct {
 
 // Service is the login service without its listener.
 type Service struct {
-	cfg        Config
-	customers  *store.Of[customer]
-	tokens     *store.Of[oneTime]
-	pool       *hashpool.Pool
-	perAddress *limit.Rate
-	perNetwork *limit.Rate
-	// dummy is the hash an unknown address is compared with.
-	dummy   string
-	metrics metrics
+	cfg       Config
+	customers *customer.Collection
+	tokens    *onetime.Tokens
+	trail     *trail.Trail
+	letters   *letters.Writer
+	gate      *gate.Gate
+	sessions  *session.Sessions
+	probes    *prometheus.CounterVec // answers that tell whether an address is known
 }
 
 // Open opens the collections and prepares the hash pool. Nothing runs before
 // Run.
 func Open(ctx context.Context, cfg Config) (*Service, error) {
 	cfg.setDefaults()
-	s := &Service{
-		cfg:        cfg,
-		pool:       hashpool.New(cfg.Hashing),
-		perAddress: limit.NewRate(limit.RateConfig{PerMinute: cfg.RatePerAddress, Now: cfg.Now}),
-		perNetwork: limit.NewRate(limit.RateConfig{PerMinute: cfg.RatePerNetwork, Now: cfg.Now}),
-	}
+	s := &Service{cfg: cfg, trail: trail.New(cfg.Audit, cfg.Log)}
 	var err error
-	if s.customers, err = store.Open[customer](ctx, cfg.DB, customerSpec()); err != nil {
+	if s.customers, err = customer.Open(ctx, cfg.DB); err != nil {
 		return nil, fmt.Errorf("login: %w", err)
 	}
-	if s.tokens, err = store.Open[oneTime](ctx, cfg.DB, oneTimeSpec()); err != nil {
+	s.tokens, err = onetime.Open(ctx, onetime.Config{DB: cfg.DB, VerifyTTL: cfg.VerifyTTL, ResetTTL: cfg.ResetTTL, Now: s.now})
+	if err != nil {
 		return nil, fmt.Errorf("login: %w", err)
 	}
-	none, _ := newToken()
-	if s.dummy, err = password.Hash(secret.NewString(none), cfg.BcryptCost); err != nil {
+	s.letters = letters.New(letters.Config{
+		Customers: s.customers, Tokens: s.tokens, Queue: cfg.Outbox, Mail: cfg.Mail,
+		PublicURL: cfg.PublicURL, LockFor: cfg.LockFor, Now: s.now,
+	})
+	s.sessions = session.New(session.Config{
+		Customers: s.customers, Issuer: cfg.Issuer, Verifier: cfg.Verifier, Trail: s.trail,
+		TTL: cfg.TokenTTL, Idle: cfg.SessionIdle, Now: s.now,
+	})
+	s.gate, err = gate.New(gate.Config{
+		Counters: cfg.Counters, Trail: s.trail, Locked: s.tellLocked,
+		Hashing: cfg.Hashing, Cost: cfg.BcryptCost,
+		LockAfter: cfg.LockAfter, LockWindow: cfg.LockWindow, LockFor: cfg.LockFor,
+		RatePerAddress: cfg.RatePerAddress, RatePerNetwork: cfg.RatePerNetwork,
+		Metrics: cfg.Metrics, Now: cfg.Now,
+	})
+	if err != nil {
 		return nil, fmt.Errorf("login: %w", err)
 	}
-	if s.metrics, err = newMetrics(cfg.Metrics, s.pool); err != nil {
-		return nil, fmt.Errorf("login: %w", err)
+	s.probes = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "ccms_login_enumeration_probes_total", Help: "Answers that told whether an address is known, by route.",
+	}, []string{"route"})
+	if cfg.Metrics != nil {
+		if err := cfg.Metrics.Register(s.probes); err != nil {
+			return nil, fmt.Errorf("login: %w", err)
+		}
 	}
 	return s, nil
 }
@@ -188,6 +212,15 @@ func (s *Service) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// Deliver writes and sends the letter of an outbox message of KindMail.
+func (s *Service) Deliver(ctx context.Context, m outbox.Message) error {
+	return s.letters.Deliver(ctx, m)
+}
+
+func (s *Service) tellLocked(ctx context.Context, account string) error {
+	return s.letters.Tell(ctx, letters.Notice{Kind: mail.Locked, Account: account})
 }
 
 // now has the precision of the store, so that comparisons agree.

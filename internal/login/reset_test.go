@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"ccms/internal/login/gate"
 )
 
 const resetPath = "/api/customer/forgot-password/reset-password"
@@ -52,7 +54,7 @@ func TestResetRefusesInOrderAndKeepsTheToken(t *testing.T) {
 	p := someone("mary")
 	verification := h.join(p)
 	token := h.resetToken(p)
-	unknown, _ := newToken()
+	unknown := h.unknownToken()
 	const invalid = "Invalid or expired reset token"
 	tests := []struct {
 		name string
@@ -176,7 +178,7 @@ func TestALoginThatBeganBeforeAResetLeavesNoSession(t *testing.T) {
 	token := h.resetToken(p)
 	stale := h.record(p) // what a slow login has read
 	h.call("POST", resetPath, resetBody(token, nextPassword)).is(t, 200)
-	_, err := h.s.enter(t.Context(), stale, claim{route: "customer.login", wrong: wrongCredentials()})
+	_, err := h.s.enter(t.Context(), stale, gate.Claim{Route: "customer.login", Wrong: wrongCredentials()})
 	if err == nil {
 		t.Error("a session was opened with a password that was reset")
 	}

@@ -2,12 +2,12 @@ package login
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"time"
 
-	"ccms/internal/identity"
-	"ccms/internal/login/password"
+	"ccms/internal/login/customer"
+	"ccms/internal/login/gate"
+	"ccms/internal/login/trail"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 	"ccms/internal/store"
@@ -35,40 +35,40 @@ func laterDoor() door {
 
 // signIn checks credentials and opens a session. The order of checks is
 // decision B4's: shape, throttle, lock, credentials, expiry, verification.
-func (s *Service) signIn(ctx context.Context, from caller, in credentials, d door) (customer, string, error) {
+func (s *Service) signIn(ctx context.Context, from trail.Caller, in credentials, d door) (customer.Customer, string, error) {
 	if in.Email == "" || in.Password.Len() == 0 {
-		return customer{}, "", missingCredentials()
+		return customer.Customer{}, "", missingCredentials()
 	}
-	if err := s.admit(ctx, from); err != nil {
-		return customer{}, "", err
+	if err := s.gate.Admit(ctx, from); err != nil {
+		return customer.Customer{}, "", err
 	}
-	key := foldKey(in.Email)
-	rec, known, err := s.byEmail(ctx, key)
+	key := customer.FoldKey(in.Email)
+	rec, known, err := s.customers.ByEmail(ctx, key)
 	if err != nil {
-		return customer{}, "", err
+		return customer.Customer{}, "", err
 	}
-	c := claim{route: d.name, key: key, from: from, password: in.Password, locked: d.locked, wrong: wrongCredentials()}
+	c := gate.Claim{Route: d.name, Key: key, From: from, Password: in.Password, Locked: d.locked, Wrong: wrongCredentials()}
 	if known {
-		c.id, c.account = rec.ID, &rec.Value
+		c.ID, c.Account = rec.ID, &rec.Value
 	}
-	attempt, err := s.check(ctx, c)
+	attempt, err := s.gate.Check(ctx, c)
 	if err != nil {
-		return customer{}, "", err
+		return customer.Customer{}, "", err
 	}
 	defer attempt.Cancel(ctx)
 	if err := s.mayEnter(&rec.Value, d); err != nil {
-		return customer{}, "", err
+		return customer.Customer{}, "", err
 	}
 	token, err := s.enter(ctx, rec, c)
 	if err != nil {
-		return customer{}, "", err
+		return customer.Customer{}, "", err
 	}
-	s.metrics.attempts.WithLabelValues(d.name, "success").Inc()
+	s.gate.Entered(d.name)
 	return rec.Value, token, attempt.Succeed(ctx)
 }
 
 // mayEnter applies what comes after the right password.
-func (s *Service) mayEnter(c *customer, d door) error {
+func (s *Service) mayEnter(c *customer.Customer, d door) error {
 	if age := s.cfg.PasswordMaxAge; age > 0 && s.now().Sub(c.PasswordChangedAt) >= age {
 		return expiredPassword()
 	}
@@ -79,46 +79,34 @@ func (s *Service) mayEnter(c *customer, d door) error {
 }
 
 // enter opens a session, as an act on record. The same write notes the network
-// and brings the hash up to the cost in force (decision B6); a busy pool puts
-// the new hash off to the next login. When the password is no longer the one
+// and brings the hash up to the cost in force (decision B6). When the password is no longer the one
 // that was checked, the login is refused: a reset that came between must not
 // leave a session behind.
-func (s *Service) enter(ctx context.Context, rec store.Record[customer], c claim) (token string, err error) {
-	checked, better, now := rec.Value.Password, "", s.now()
-	if password.Cost(checked) < s.cfg.BcryptCost {
-		better, _ = s.hash(ctx, c.from, c.password)
-	}
-	v := session{ID: rand.Text(), Created: now, Seen: now, Expires: now.Add(s.cfg.TokenTTL), Network: c.from.Network, Device: c.from.Device}
-	err = s.recorded(ctx, act{c.route, rec.ID, c.from}, func() error {
-		rec, err := s.customers.Update(ctx, rec.ID, func(a *customer) error {
+func (s *Service) enter(ctx context.Context, rec customer.Record, c gate.Claim) (token string, err error) {
+	checked := rec.Value.Password
+	better := s.gate.Raise(ctx, c.From, checked, c.Password)
+	v := s.sessions.Fresh(c.From)
+	err = s.trail.Do(ctx, trail.Act{Name: c.Route, Account: rec.ID, From: c.From}, func() error {
+		rec, err := s.customers.Update(ctx, rec.ID, func(a *customer.Customer) error {
 			if a.Password != checked {
-				return c.wrong
+				return c.Wrong
 			}
 			if better != "" {
-				a.rehash(better)
+				a.Rehash(better)
 			}
-			a.meet(v.Network, now)
-			s.begin(a, v)
+			a.Meet(v.Network, v.Created)
+			s.sessions.Begin(a, v)
 			return nil
 		})
 		if errors.Is(err, store.ErrNotFound) {
-			return c.wrong
+			return c.Wrong
 		}
 		if err == nil {
-			token, err = s.issue(ctx, rec, v.ID)
+			token, err = s.sessions.Token(ctx, rec, v.ID)
 		}
 		return err
 	})
 	return token, err
-}
-
-// issue makes the token of a session.
-func (s *Service) issue(ctx context.Context, rec store.Record[customer], sid string) (string, error) {
-	c := rec.Value
-	return s.cfg.Issuer.Issue(ctx, identity.Claims{
-		Subject: rec.ID, Session: sid, Username: c.Username, Email: c.Email,
-		Validated: &c.AccountValidated, Scope: customerScope,
-	}, s.cfg.TokenTTL)
 }
 
 // endpoint is what section 2.2 tells a person who logged in.
@@ -135,7 +123,7 @@ func availableEndpoints() []endpoint {
 }
 
 // validationNote is the note of section 2.1.
-func (s *Service) validationNote(c customer) string {
+func (s *Service) validationNote(c customer.Customer) string {
 	if c.Pending != nil {
 		return "Your account is validated; your new e-mail address is not confirmed yet."
 	}
@@ -146,7 +134,7 @@ func (s *Service) validationNote(c customer) string {
 }
 
 // passwordLeft is how long the password is good, 0 when for ever.
-func (s *Service) passwordLeft(c customer) time.Duration {
+func (s *Service) passwordLeft(c customer.Customer) time.Duration {
 	if s.cfg.PasswordMaxAge == 0 {
 		return 0
 	}

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"ccms/internal/limit"
+	"ccms/internal/login/customer"
+	"ccms/internal/login/letters"
+	"ccms/internal/login/trail"
 	"ccms/internal/mail"
 	"ccms/internal/secret"
 	"ccms/internal/store"
@@ -17,60 +20,60 @@ const unverifiedFor = 7 * 24 * time.Hour
 
 // newcomer is the body of a sign-up.
 type newcomer struct {
-	Username string       `json:"username"`
-	Name     name         `json:"name"`
-	Email    string       `json:"email"`
-	Password secret.Bytes `json:"password"`
+	Username string        `json:"username"`
+	Name     customer.Name `json:"name"`
+	Email    string        `json:"email"`
+	Password secret.Bytes  `json:"password"`
 }
 
 // customer returns the account n asks for, without its password, or what is
 // wrong with it.
-func (n newcomer) customer(now time.Time) (customer, error) {
-	c := customer{
-		Username: n.Username, UsernameKey: foldKey(n.Username),
-		Email: n.Email, EmailKey: foldKey(n.Email),
+func (n newcomer) customer(now time.Time) (customer.Customer, error) {
+	c := customer.Customer{
+		Username: n.Username, UsernameKey: customer.FoldKey(n.Username),
+		Email: n.Email, EmailKey: customer.FoldKey(n.Email),
 		CreatedAt: now, UnverifiedUntil: new(now.Add(unverifiedFor)),
 	}
 	if n.Username == "" || n.Name.First == "" || n.Name.Last == "" || n.Email == "" || n.Password.Len() == 0 {
 		return c, incompleteSignUp()
 	}
-	if !usernameShape.MatchString(n.Username) {
+	if !customer.ValidUsername(n.Username) {
 		return c, invalidSignUp("Use 3 to 64 letters, digits, dots, hyphens or underscores as username.")
 	}
 	var ok bool
-	if c.Name, ok = tidyName(n.Name); !ok {
+	if c.Name, ok = n.Name.Tidy(); !ok {
 		return c, invalidSignUp("Give first and last name with 1 to 100 characters each.")
 	}
-	if !checkEmail(n.Email) {
+	if !customer.ValidEmail(n.Email) {
 		return c, invalidEmail()
 	}
-	return c, checkPassword(n.Password, &c)
+	return c, strong(n.Password, &c)
 }
 
 // signUp creates an account and has its verification mail sent (decision B1).
 // In hardened mode a known address is answered like a new one, after the same
 // work, and its owner is told (decision B9).
-func (s *Service) signUp(ctx context.Context, from caller, n newcomer) error {
+func (s *Service) signUp(ctx context.Context, from trail.Caller, n newcomer) error {
 	c, err := n.customer(s.now())
 	if err != nil {
 		return err
 	}
-	if err := s.admit(ctx, from); err != nil {
+	if err := s.gate.Admit(ctx, from); err != nil {
 		return err
 	}
 	if err := s.vacant(ctx, c); err != nil {
 		return err
 	}
-	hash, err := s.hash(ctx, from, n.Password)
+	hash, err := s.gate.Hash(ctx, from, n.Password)
 	if err != nil {
 		return err
 	}
-	c.setPassword(hash, s.now())
+	c.SetPassword(hash, s.now())
 	id := rand.Text()
-	err = s.recorded(ctx, act{"customer.signup", id, from}, func() error { return s.insert(ctx, id, c) })
-	letter := notice{Kind: mail.Verify, Account: id}
+	err = s.trail.Do(ctx, trail.Act{Name: "customer.signup", Account: id, From: from}, func() error { return s.insert(ctx, id, c) })
+	letter := letters.Notice{Kind: mail.Verify, Account: id}
 	if errors.Is(err, emailExists()) && s.cfg.Hardened {
-		letter, err = notice{Kind: mail.AlreadyRegistered, Address: c.Email}, nil
+		letter, err = letters.Notice{Kind: mail.AlreadyRegistered, Address: c.Email}, nil
 	}
 	if err != nil {
 		return err
@@ -82,19 +85,19 @@ func (s *Service) signUp(ctx context.Context, from caller, n newcomer) error {
 	} else if err != nil && !recently {
 		return err
 	}
-	return s.tell(ctx, letter)
+	return s.letters.Tell(ctx, letter)
 }
 
 // vacant refuses a taken address or username before a hash is spent on it. In
 // hardened mode only the username is told, and first, so that its answer does
 // not depend on the address.
-func (s *Service) vacant(ctx context.Context, c customer) error {
+func (s *Service) vacant(ctx context.Context, c customer.Customer) error {
 	if !s.cfg.Hardened {
-		if _, taken, err := s.byEmail(ctx, c.EmailKey); err != nil || taken {
+		if _, taken, err := s.customers.ByEmail(ctx, c.EmailKey); err != nil || taken {
 			return s.probed(err, emailExists(), "signup")
 		}
 	}
-	if _, taken, err := s.byKey(ctx, "usernameKey", c.UsernameKey); err != nil {
+	if _, taken, err := s.customers.ByUsername(ctx, c.UsernameKey); err != nil {
 		return err
 	} else if taken {
 		return usernameExists()
@@ -103,7 +106,7 @@ func (s *Service) vacant(ctx context.Context, c customer) error {
 }
 
 // insert stores the account and says which key another one has.
-func (s *Service) insert(ctx context.Context, id string, c customer) error {
+func (s *Service) insert(ctx context.Context, id string, c customer.Customer) error {
 	err := s.customers.Insert(ctx, id, c)
 	if !errors.Is(err, store.ErrExists) {
 		return err
@@ -120,7 +123,7 @@ func (s *Service) probed(err, answer error, route string) error {
 	if err != nil {
 		return err
 	}
-	s.metrics.probes.WithLabelValues(route).Inc()
+	s.probes.WithLabelValues(route).Inc()
 	return answer
 }
 

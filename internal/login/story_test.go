@@ -88,3 +88,13 @@ func TestTheStoredCustomerHasTheContractsShape(t *testing.T) {
 		}
 	}
 }
+
+func TestTheKeysArePublished(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	a := h.call("GET", "/.well-known/jwks.json", nil)
+	a.is(t, 200)
+	if !strings.Contains(a.header.Get("Cache-Control"), "max-age=300") || !strings.Contains(a.raw, `"kty":"EC"`) || strings.Contains(a.raw, `"d":`) {
+		t.Errorf("%v %s", a.header, a.raw)
+	}
+}

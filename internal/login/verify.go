@@ -5,6 +5,10 @@ import (
 	"errors"
 
 	"ccms/internal/limit"
+	"ccms/internal/login/customer"
+	"ccms/internal/login/letters"
+	"ccms/internal/login/onetime"
+	"ccms/internal/login/trail"
 	"ccms/internal/mail"
 	"ccms/internal/problem"
 	"ccms/internal/store"
@@ -29,14 +33,14 @@ func (s *Service) resetMail() mailRoute {
 // requestMail sends a mail to the account with this address. The window comes
 // before the look-up and holds for unknown addresses too, so that a second try
 // tells nothing (decision B9).
-func (s *Service) requestMail(ctx context.Context, from caller, address string, route mailRoute) error {
-	if !checkEmail(address) {
+func (s *Service) requestMail(ctx context.Context, from trail.Caller, address string, route mailRoute) error {
+	if !customer.ValidEmail(address) {
 		return invalidEmail()
 	}
-	if err := s.throttle(from); err != nil {
+	if err := s.gate.Throttle(from); err != nil {
 		return err
 	}
-	key := foldKey(address)
+	key := customer.FoldKey(address)
 	err := s.cfg.Counters.Take(ctx, s.resend(string(route.kind), key))
 	if l, recently := errors.AsType[*limit.Locked](err); recently {
 		return route.soon(l)
@@ -44,7 +48,7 @@ func (s *Service) requestMail(ctx context.Context, from caller, address string, 
 	if err != nil {
 		return err
 	}
-	rec, known, err := s.byEmail(ctx, key)
+	rec, known, err := s.customers.ByEmail(ctx, key)
 	if err != nil {
 		return err
 	}
@@ -56,45 +60,22 @@ func (s *Service) requestMail(ctx context.Context, from caller, address string, 
 			return s.probed(nil, alreadyVerified(), string(route.kind))
 		}
 	}
-	return s.tell(ctx, notice{Kind: route.kind, Address: address})
-}
-
-// errDone ends an Update that has nothing left to do.
-var errDone = errors.New("login: done before")
-
-// confirm applies a verification token to the account. The token counts again
-// while it lives (errDone); another one for an address verified meanwhile does
-// not (decisions B8 and G).
-func (c *customer) confirm(t store.Record[oneTime]) error {
-	address := t.Value.Address
-	switch {
-	case c.Pending != nil && address == c.Pending.Key:
-		c.Email, c.EmailKey, c.Pending = c.Pending.Email, c.Pending.Key, nil
-	case address != c.EmailKey:
-		return unknownVerification()
-	case c.AccountValidated && (c.VerifiedBy == "" || c.VerifiedBy == t.ID):
-		return errDone
-	case c.AccountValidated:
-		return unknownVerification()
-	}
-	c.validate()
-	c.VerifiedBy = t.ID
-	return nil
+	return s.letters.Tell(ctx, letters.Notice{Kind: route.kind, Address: address})
 }
 
 // verify uses a verification token.
-func (s *Service) verify(ctx context.Context, from caller, text string) error {
+func (s *Service) verify(ctx context.Context, from trail.Caller, text string) error {
 	t, err := s.verificationToken(ctx, text)
 	if err != nil {
 		return err
 	}
 	rec, err := s.customers.Get(ctx, t.Value.Customer)
 	if err == nil {
-		err = rec.Value.confirm(t) // on a copy: only what changes something is an act
+		err = rec.Value.Confirm(t.Value.Address, t.ID) // on a copy: only what changes something is an act
 	}
 	if err == nil {
-		err = s.recorded(ctx, act{"customer.verify", t.Value.Customer, from}, func() error {
-			_, err := s.customers.Update(ctx, t.Value.Customer, func(c *customer) error { return c.confirm(t) })
+		err = s.trail.Do(ctx, trail.Act{Name: "customer.verify", Account: t.Value.Customer, From: from}, func() error {
+			_, err := s.customers.Update(ctx, t.Value.Customer, func(c *customer.Customer) error { return c.Confirm(t.Value.Address, t.ID) })
 			return verificationFailure(err)
 		})
 	}
@@ -104,9 +85,9 @@ func (s *Service) verify(ctx context.Context, from caller, text string) error {
 // verificationFailure gives what an Update says in the words of section 2.4.
 func verificationFailure(err error) error {
 	switch {
-	case errors.Is(err, errDone):
+	case errors.Is(err, customer.ErrConfirmed):
 		return nil
-	case errors.Is(err, store.ErrNotFound):
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, customer.ErrUnasked):
 		return unknownVerification()
 	case errors.Is(err, store.ErrExists):
 		return emailExists() // somebody registered the new address meanwhile
@@ -115,14 +96,14 @@ func verificationFailure(err error) error {
 }
 
 // verificationToken looks a verification token up.
-func (s *Service) verificationToken(ctx context.Context, text string) (store.Record[oneTime], error) {
-	t, err := s.findToken(ctx, purposeVerify, text)
+func (s *Service) verificationToken(ctx context.Context, text string) (store.Record[onetime.Token], error) {
+	t, err := s.tokens.Find(ctx, onetime.Verify, text)
 	switch {
-	case errors.Is(err, errTokenShape):
+	case errors.Is(err, onetime.ErrShape):
 		return t, invalidVerification()
-	case errors.Is(err, errTokenExpired):
+	case errors.Is(err, onetime.ErrExpired):
 		return t, expiredVerification()
-	case errors.Is(err, errTokenUnknown):
+	case errors.Is(err, onetime.ErrUnknown):
 		return t, unknownVerification()
 	}
 	return t, err
@@ -138,7 +119,7 @@ func (s *Service) ownerOf(ctx context.Context, text string) (string, error) {
 	}
 	rec, err := s.customers.Get(ctx, t.Value.Customer)
 	if err == nil {
-		err = rec.Value.confirm(t)
+		err = rec.Value.Confirm(t.Value.Address, t.ID)
 	}
 	return rec.Value.Username, verificationFailure(err)
 }
