@@ -31,7 +31,7 @@ func One(ctx context.Context, name string, start Start) (err error) {
 		return fmt.Errorf("%w: %s", err, sharedKeys)
 	}
 	p.prover = identity.NewProver(credential, nil)
-	if err := p.wireOne(ctx, name); err != nil {
+	if err := errors.Join(p.wireOne(ctx, name), p.keepPorts()); err != nil {
 		return err
 	}
 	return p.run(ctx, func() error {

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ type transport struct {
 // there is nobody to ask.
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	app := r.URL.Hostname()
-	targets := t.client.targets(app)
+	targets := t.client.firstTargets(r.Context(), app)
 	body := &body{inner: r.Body}
 	if len(targets) == 0 {
 		body.commit(true)
@@ -99,6 +100,30 @@ func isDial(err error) bool {
 
 func safe(r *http.Request) bool {
 	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+}
+
+// firstList is how long a request waits for the first list of a client that has
+// just begun: its service may be called already, and to say that there is
+// nobody behind it would be wrong.
+const firstList = 2 * time.Second
+
+// firstTargets are targets, once the registry was heard or had its time.
+func (c *Client) firstTargets(ctx context.Context, app string) []*url.URL {
+	ctx, cancel := context.WithTimeout(ctx, firstList)
+	defer cancel()
+	for {
+		c.mu.Lock()
+		changed, heard := c.changed, !c.fetched.IsZero()
+		c.mu.Unlock()
+		if heard {
+			return c.targets(app)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // targets are the addresses of an application in the order to try them.

@@ -44,6 +44,17 @@ func TestInstancesAreCalledInTurn(t *testing.T) {
 	}
 }
 
+// TestARequestWaitsForTheFirstList would fail if a service that has just begun
+// said that there is nobody, before it has asked.
+func TestARequestWaitsForTheFirstList(t *testing.T) {
+	s := newSite(t)
+	s.register(self(t, "SVC", "a", service(t, "a").URL))
+	c, _ := client(t, discovery.Config{URLs: []string{s.url()}})
+	if got, err := get(t, c, "GET", "http://svc/", nil); err != nil || !strings.HasPrefix(got, "a") {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // streamed hides what a body is, so that it cannot be read twice.
 type streamed struct {
 	io.Reader

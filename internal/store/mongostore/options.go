@@ -21,9 +21,10 @@ import (
 )
 
 // A database that is away is told within a second, however long the driver
-// would wait by itself (30 s).
+// would wait by itself (30 s). An operation that lost its connection looks for
+// a server twice, so that half a second would be a little too much.
 const (
-	selectWithin  = 500 * time.Millisecond
+	selectWithin  = 450 * time.Millisecond
 	connectWithin = time.Second
 	// dialing is how many connections may come about at a time: a burst after
 	// a start waits for them no longer than for a server.

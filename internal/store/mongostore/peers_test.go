@@ -144,16 +144,16 @@ func TestLargeDocumentsAreReadInSmallPages(t *testing.T) {
 	}
 	for _, desc := range []bool{false, true} {
 		queries = 0
-		seen := ""
+		var seen strings.Builder
 		for d, err := range c.Find(t.Context(), store.Query{Order: "n", Desc: desc}) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			seen += d.ID
+			seen.WriteString(d.ID)
 		}
 		want := map[bool]string{false: "012345678", true: "876543210"}[desc]
-		if seen != want || queries < 4 {
-			t.Errorf("found %s in %d queries, want %s", seen, queries, want)
+		if seen.String() != want || queries < 4 {
+			t.Errorf("found %s in %d queries, want %s", seen.String(), queries, want)
 		}
 	}
 }
