@@ -27,6 +27,7 @@ type mailServer struct {
 	*smtp.Server
 	addr string
 	tap  *tap
+	hide string // a capability it does not offer
 
 	mu       sync.Mutex
 	fail     map[string]error // by step: "MAIL", "RCPT", "DATA"
@@ -61,7 +62,7 @@ func (m *mailServer) listen(t *testing.T, addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.addr, m.tap = l.Addr().String(), &tap{Listener: l}
+	m.addr, m.tap = l.Addr().String(), &tap{Listener: l, hide: m.hide}
 	served := make(chan struct{})
 	server := m.Server
 	go func() { defer close(served); _ = server.Serve(m.tap) }()

@@ -95,8 +95,11 @@ func checkVerdicts(t *testing.T, tests []verdict) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			addr, conns := script{tt.verb: tt.says}.start(t)
-			s := openSMTP(t, SMTPConfig{URL: "smtp://" + addr, Step: 100 * time.Millisecond, Verdict: 100 * time.Millisecond})
-			err := post(t, s, "1")
+			limit := 20 * time.Second
+			if tt.says == "" {
+				limit = 250 * time.Millisecond
+			}
+			err := post(t, openSMTP(t, SMTPConfig{URL: "smtp://" + addr, Step: limit, Verdict: limit}), "1")
 			if got := class(t, err); got != tt.class || errors.Is(err, ErrRefused) != tt.refused {
 				t.Errorf("%q, refused %v: %v", got, errors.Is(err, ErrRefused), err)
 			}
@@ -334,8 +337,7 @@ func TestS14TheCallerGoesAway(t *testing.T) {
 
 func TestS15TheServerKnowsSevenBitsOnly(t *testing.T) {
 	for _, hide := range []string{"", "8BITMIME"} {
-		m := startServer(t, nil)
-		m.tap.hide = hide
+		m := startServer(t, func(m *mailServer) { m.hide = hide })
 		letter := compose(t, Verify)
 		letter.Text += "Größe\n"
 		if err := openSMTP(t, SMTPConfig{URL: "smtp://" + m.addr}).Send(t.Context(), letter); err != nil {
