@@ -29,7 +29,7 @@ import (
 	"ccms/internal/secret"
 )
 
-// Config is what New needs.
+// Config is what New needs. The defaults are those of login.Config.
 type Config struct {
 	Counters *limit.Counters
 	Trail    *trail.Trail

@@ -43,7 +43,7 @@ type Queue interface {
 	Put(ctx context.Context, m outbox.Message) error
 }
 
-// Config is what New needs.
+// Config is what New needs. The defaults are those of login.Config.
 type Config struct {
 	Customers *customer.Collection
 	Tokens    *onetime.Tokens

@@ -58,7 +58,7 @@ var (
 	ErrExpired = errors.New("onetime: expired token")
 )
 
-// Config is what Open needs.
+// Config is what Open needs. The defaults are those of login.Config.
 type Config struct {
 	DB        store.DB
 	VerifyTTL time.Duration // life of a token for Verify

@@ -24,7 +24,7 @@ import (
 // customerScope is the scope of a cardholder's token (decision B11).
 const customerScope = identity.ScopeAccount + " " + identity.ScopeCards
 
-// Config is what New needs.
+// Config is what New needs. The defaults are those of login.Config.
 type Config struct {
 	Customers *customer.Collection
 	Issuer    *identity.Issuer
