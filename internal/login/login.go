@@ -106,8 +106,8 @@ type Config struct {
 	PasswordMaxAge time.Duration
 	BcryptCost     int  // default 10
 	Hardened       bool // answers do not tell whether an address is known (decision B9)
-	RatePerAddress int  // credential requests a minute of one client address; default 300
-	RatePerNetwork int  // the same of its network, /24 or /56; default 1200
+	RatePerAddress int  // credential requests a minute of one client address; default 1200
+	RatePerNetwork int  // the same of its network, /24 or /56; default 6000
 
 	Log *slog.Logger     // default slog.Default
 	Now func() time.Time // default time.Now
@@ -177,8 +177,8 @@ func (c *Config) setDefaults() {
 	fill(&c.ResetTTL, 30*time.Minute)
 	fill(&c.ResendAfter, time.Minute)
 	fill(&c.BcryptCost, bcrypt.DefaultCost)
-	fill(&c.RatePerAddress, 300)
-	fill(&c.RatePerNetwork, 1200)
+	fill(&c.RatePerAddress, 1200)
+	fill(&c.RatePerNetwork, 6000)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
