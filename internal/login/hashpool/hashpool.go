@@ -26,9 +26,10 @@ type Config struct {
 	// Slots is how many calls run at once. Default GOMAXPROCS-1, at least 1:
 	// one processor stays free for everything that is not a hash.
 	Slots int
-	// Queue is how many calls may wait. Default 8 for each slot.
+	// Queue is how many calls may wait. Default 16 for each slot: a burst that
+	// the machine works off in about a second.
 	Queue int
-	// Wait is how long a call waits for a slot. Default 1 s.
+	// Wait is how long a call waits for a slot. Default 2 s.
 	Wait time.Duration
 	// Linger is how long the refusal of a call that found the queue full is
 	// held back. Who calls again at once, as a flood does, then costs a timer
@@ -64,10 +65,10 @@ func New(cfg Config) *Pool {
 		cfg.Slots = max(1, runtime.GOMAXPROCS(0)-1)
 	}
 	if cfg.Queue == 0 {
-		cfg.Queue = 8 * cfg.Slots
+		cfg.Queue = 16 * cfg.Slots
 	}
 	if cfg.Wait == 0 {
-		cfg.Wait = time.Second
+		cfg.Wait = 2 * time.Second
 	}
 	if cfg.Linger == 0 {
 		cfg.Linger = 100 * time.Millisecond
@@ -268,5 +269,5 @@ func (p *Pool) verdict(admitted bool) error {
 
 func (p *Pool) full() error {
 	p.shed.Add(1)
-	return problem.ServiceUnavailable(2 * p.cfg.Wait)
+	return problem.ServiceUnavailable(p.cfg.Wait)
 }
