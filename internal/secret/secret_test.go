@@ -40,7 +40,7 @@ func newHolder() holder {
 
 func TestSecretShowsUnderNoVerb(t *testing.T) {
 	h := newHolder()
-	for _, verb := range strings.Fields("%v %+v %#v %s %q %x %X %d %t %p %T %c %U %e %b %o %20s %.3s %w %!") {
+	for verb := range strings.FieldsSeq("%v %+v %#v %s %q %x %X %d %t %p %T %c %U %e %b %o %20s %.3s %w %!") {
 		for what, v := range map[string]any{"value": h.Shown, "pointer": h.Ptr, "struct": h, "pointer to struct": &h, "list": []any{h, &h}} {
 			checkHidden(t, what+" "+verb, fmt.Sprintf(verb, v))
 			checkHidden(t, "error with "+what+" "+verb, fmt.Errorf("failed: "+verb, v).Error())
