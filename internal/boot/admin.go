@@ -11,6 +11,7 @@ import (
 
 	"ccms/internal/admin"
 	"ccms/internal/config"
+	"ccms/internal/datadir"
 )
 
 // A command of an administrator is one function on what boot has opened. The
@@ -54,7 +55,7 @@ func (p *process) do(ctx context.Context, name string, args []byte) (any, error)
 
 // serveAdmin answers commands until ctx ends.
 func (p *process) serveAdmin(ctx context.Context) error {
-	s, err := admin.Listen(ctx, p.dir.path, p.do, p.log.Logger)
+	s, err := admin.Listen(ctx, p.dir.Path(), p.do, p.log.Logger)
 	if err != nil {
 		return err
 	}
@@ -67,7 +68,7 @@ func carryOut(ctx context.Context, s config.Settings, order admin.Request, out a
 	if _, err := os.Stat(s.Data); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no data folder %s: start ccms up first, or name another with --data", s.Data)
 	}
-	if err := checkFolder(s.Data); err != nil {
+	if err := datadir.Check(s.Data); err != nil {
 		return err
 	}
 	err := admin.Ask(ctx, s.Data, order, out)
@@ -79,7 +80,7 @@ func carryOut(ctx context.Context, s config.Settings, order admin.Request, out a
 		return err
 	}
 	answer, err := p.doHere(ctx, order)
-	if err = errors.Join(err, p.db.Close(), p.log.Close(), p.dir.close()); err != nil {
+	if err = errors.Join(err, p.db.Close(), p.log.Close(), p.dir.Close()); err != nil {
 		return err
 	}
 	return json.Unmarshal(answer, out)
@@ -100,9 +101,9 @@ func (p *process) doHere(ctx context.Context, order admin.Request) ([]byte, erro
 
 // openBeside opens what a command needs where no server runs.
 func openBeside(ctx context.Context, s config.Settings) (*process, error) {
-	dir, err := openDataDir(s.Data)
-	if used, ok := errors.AsType[*inUse](err); ok {
-		return nil, fmt.Errorf("process %s uses %s and takes no commands: it is about to start or to stop, try again", used.holder, used.path)
+	dir, err := datadir.Open(s.Data)
+	if used, ok := errors.AsType[*datadir.InUse](err); ok {
+		return nil, fmt.Errorf("process %s uses %s and takes no commands: it is about to start or to stop, try again", used.Holder, used.Path)
 	}
 	if err != nil {
 		return nil, err
@@ -112,7 +113,7 @@ func openBeside(ctx context.Context, s config.Settings) (*process, error) {
 		err = p.openExisting(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, dir.close())
+		return nil, errors.Join(err, dir.Close())
 	}
 	return p, nil
 }
@@ -124,8 +125,8 @@ func (p *process) openExisting(ctx context.Context) (err error) {
 		p.db, err = mongo(ctx, p.settings.Store)
 		return err
 	}
-	if _, err := os.Stat(p.dir.file("ccms.db")); err != nil {
-		return fmt.Errorf("there is no store in %s: start ccms up first, or name another folder with --data", p.dir.path)
+	if _, err := os.Stat(p.dir.File("ccms.db")); err != nil {
+		return fmt.Errorf("there is no store in %s: start ccms up first, or name another folder with --data", p.dir.Path())
 	}
 	p.db, err = sqliteFile(ctx, p.dir)
 	return err
@@ -145,6 +146,6 @@ func (p *process) holds(service, file string) bool {
 	if !p.settings.Keyring.URL.IsZero() {
 		return p.settings.Store.URL.Scheme() == "sqlite" // all services share the root
 	}
-	_, err := os.Stat(p.dir.file("keys", file))
+	_, err := os.Stat(p.dir.File("keys", file))
 	return err == nil
 }

@@ -14,6 +14,7 @@ import (
 
 	"ccms/internal/admin"
 	"ccms/internal/config"
+	"ccms/internal/datadir"
 	"ccms/internal/store"
 )
 
@@ -31,7 +32,7 @@ func besideRig(t *testing.T, more ...string) (config.Settings, *rig) {
 	s := settings(t, more...)
 	r := startRig(t, s, nil)
 	r.work.start(r.serveAdmin)
-	for _, err := os.Stat(r.dir.file("admin.sock")); err != nil; _, err = os.Stat(r.dir.file("admin.sock")) {
+	for _, err := os.Stat(r.dir.File("admin.sock")); err != nil; _, err = os.Stat(r.dir.File("admin.sock")) {
 		if t.Context().Err() != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +131,7 @@ func TestOpenMail(t *testing.T) {
 			if err := os.MkdirAll(s.Data, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			p := &process{settings: s, dir: &dataDir{path: s.Data}}
+			p := &process{settings: s, dir: datadir.At(s.Data)}
 			m, err := p.openMail()
 			if tt.want == "" {
 				if err == nil {
@@ -158,7 +159,7 @@ func change(t *testing.T, s config.Settings, collection string, with func(store.
 		t.Fatal(err)
 	}
 	with(c)
-	if err := errors.Join(p.db.Close(), p.log.Close(), p.dir.close()); err != nil {
+	if err := errors.Join(p.db.Close(), p.log.Close(), p.dir.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -241,11 +242,11 @@ func TestCommandsSayWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	starting := settings(t)
-	dir, err := openDataDir(starting.Data)
+	dir, err := datadir.Open(starting.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = dir.close() }()
+	defer func() { _ = dir.Close() }()
 	for want, s := range map[string]config.Settings{
 		"there is no data folder": settings(t), "others may write": open, "there is no store in": empty, "is about to start or to stop": starting,
 	} {

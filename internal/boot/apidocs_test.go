@@ -249,7 +249,7 @@ var (
 func (p *provoker) mailed(t *testing.T, page string) string {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
-		names, err := filepath.Glob(p.dir.file("mail", "*.eml"))
+		names, err := filepath.Glob(p.dir.File("mail", "*.eml"))
 		if err != nil {
 			t.Fatal(err)
 		}

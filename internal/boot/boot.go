@@ -23,6 +23,7 @@ import (
 	"ccms/internal/actuator"
 	"ccms/internal/apidocs"
 	"ccms/internal/config"
+	"ccms/internal/datadir"
 	"ccms/internal/eureka"
 	"ccms/internal/eureka/discovery"
 	"ccms/internal/httpserver"
@@ -47,7 +48,7 @@ type Console struct{ Out, Err io.Writer }
 type process struct {
 	settings config.Settings
 	log      *logging.Log
-	dir      *dataDir
+	dir      *datadir.Dir
 	prover   *identity.Prover
 	base     *http.Transport // to all other services, in the clear
 	trust    *trust
@@ -96,20 +97,20 @@ func newProcess(start Start) (*process, error) {
 	if err := harden(); err != nil {
 		return nil, err
 	}
-	dir, err := openDataDir(s.Data)
+	dir, err := datadir.Open(s.Data)
 	if err != nil {
 		return nil, err
 	}
 	log, err := openLog(s, start.Err)
 	if err != nil {
-		return nil, errors.Join(err, dir.close())
+		return nil, errors.Join(err, dir.Close())
 	}
 	for _, w := range s.Warnings {
 		log.Warn(w)
 	}
 	trust, err := openTrust(s, dir, start.OwnTLS)
 	if err != nil {
-		return nil, errors.Join(err, log.Close(), dir.close())
+		return nil, errors.Join(err, log.Close(), dir.Close())
 	}
 	p := &process{settings: s, log: log, dir: dir, public: s.PublicURL, base: newTransport(), trust: trust, reread: start.Reread}
 	p.hangup = make(chan os.Signal, 1)
@@ -124,7 +125,7 @@ func (p *process) close() error {
 	if p.db != nil {
 		errs = append(errs, p.db.Close())
 	}
-	return errors.Join(append(errs, p.dir.removeRunning(), p.log.Close(), p.dir.close())...)
+	return errors.Join(append(errs, p.dir.RemoveRunning(), p.log.Close(), p.dir.Close())...)
 }
 
 // listen opens the address of a service, so that every URL is known before

@@ -2,7 +2,6 @@ package boot
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -253,7 +252,7 @@ func TestServicesSurviveARestartOfTheRegistry(t *testing.T) {
 	if status, code := ask(t, "GET", cards, "", token); status != 403 {
 		t.Errorf("without a registry: %d %s", status, code)
 	}
-	if err := os.Remove(r.dir.file("registry.json")); err != nil && !os.IsNotExist(err) {
+	if err := os.Remove(r.dir.File("registry.json")); err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
 	r.settings.Eureka.Addr = addr
@@ -290,55 +289,4 @@ func registered(t *testing.T, url string) int {
 		return 0
 	}
 	return strings.Count(string(b), "<status>UP</status>")
-}
-
-func TestTheDataFolderIsOursAlone(t *testing.T) {
-	open := t.TempDir()
-	if err := os.Chmod(open, 0o777); err != nil { //nolint:gosec // that is the point
-		t.Fatal(err)
-	}
-	if _, err := openDataDir(open); err == nil || !strings.Contains(err.Error(), "others may write") {
-		t.Errorf("a folder others may write to: %v", err)
-	}
-	ours := filepath.Join(t.TempDir(), "a", "b")
-	d, err := openDataDir(ours)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Stat(ours); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("mode %v %v", info.Mode(), err)
-	}
-	if _, err := openDataDir(ours); err == nil || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
-		t.Errorf("a second process: %v", err)
-	}
-	if err := d.close(); err != nil {
-		t.Fatal(err)
-	}
-	if d, err = openDataDir(ours); err != nil {
-		t.Fatal(err)
-	}
-	_ = d.close()
-}
-
-func TestACredentialOthersMayReadIsRefused(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "internal")
-	if err := createCredential(path); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := openCredential(path); err != nil {
-		t.Error(err)
-	}
-	before, _ := os.ReadFile(path)
-	if err := createCredential(path); err != nil {
-		t.Error(err)
-	}
-	if after, _ := os.ReadFile(path); string(after) != string(before) {
-		t.Error("an existing credential was replaced")
-	}
-	if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // that is the point
-		t.Fatal(err)
-	}
-	if _, err := openCredential(path); err == nil {
-		t.Error("a credential that others may read was taken")
-	}
 }

@@ -1,18 +1,15 @@
 package boot
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"ccms/internal/problem"
-	"ccms/internal/secret"
 )
 
 // The bounds of a call between our services.
@@ -54,14 +51,4 @@ func (p peer) call(ctx context.Context, method, path string, out any) error {
 		return fmt.Errorf("decode answer of %s: %w", p.name, err)
 	}
 	return nil
-}
-
-// readSecret reads a secret from a file, without the white space around it.
-func readSecret(path string) (secret.Bytes, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return secret.Bytes{}, fmt.Errorf("read secret: %w", err)
-	}
-	defer clear(b)
-	return secret.New(bytes.Clone(bytes.TrimSpace(b))), nil
 }

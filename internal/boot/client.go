@@ -53,7 +53,7 @@ func (p *process) instance(s *service) (*eureka.Instance, error) {
 			base.Host = net.JoinHostPort(own, base.Port())
 		}
 	}
-	return discovery.NewInstance(s.name, fmt.Sprintf("%s:%s:%s", host, s.name, p.dir.id()), base)
+	return discovery.NewInstance(s.name, fmt.Sprintf("%s:%s:%s", host, s.name, p.dir.ID()), base)
 }
 
 // towardsRegistry is the address this machine has on the way to a registry, for

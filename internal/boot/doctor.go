@@ -20,6 +20,7 @@ import (
 	"ccms/internal/admin"
 	"ccms/internal/certs"
 	"ccms/internal/config"
+	"ccms/internal/datadir"
 	"ccms/internal/eureka"
 	"ccms/internal/store"
 )
@@ -38,12 +39,12 @@ var ErrUnwell = errors.New("a check failed, see above")
 // Doctor checks the machine and the data folder, beside a running server or
 // without one, and writes what it finds to w.
 func Doctor(ctx context.Context, s config.Settings, w io.Writer, format string) error {
-	dir := &dataDir{path: s.Data}
-	run, alive := dir.running()
+	dir := datadir.At(s.Data)
+	run, alive := dir.Running()
 	findings := []Finding{checkData(s.Data), checkKeys(dir), checkSpace(s.Data), checkHash(s), checkMail(ctx, s)}
 	// Those of our own count only while they are shown: the next start renews
 	// them.
-	shown := shownBy(s, dir, alive && run.ownTLS(dir))
+	shown := shownBy(s, dir, alive && ownTLS(run, dir))
 	shown.Pairs = slices.DeleteFunc(shown.Pairs, func(p certs.Pair) bool { return !exists(p.Cert) })
 	findings = append(findings, checkTLS(shown))
 	if alive {
@@ -88,7 +89,7 @@ func checkData(path string) Finding {
 		f.OK, f.Says = true, path+" does not exist yet; ccms up makes it"
 		return f
 	}
-	if err := checkFolder(path); err != nil {
+	if err := datadir.Check(path); err != nil {
 		f.Says = err.Error()
 		return f
 	}
@@ -96,16 +97,16 @@ func checkData(path string) Finding {
 	return f
 }
 
-func checkKeys(dir *dataDir) Finding {
+func checkKeys(dir *datadir.Dir) Finding {
 	f := Finding{Check: "keys", OK: true, Says: "root keys and internal credential are there and readable by us alone"}
-	for _, name := range []string{"login.key", "creditcard.key", "internal"} {
-		info, err := os.Stat(dir.file("keys", name))
+	for _, name := range datadir.KeyFiles() {
+		info, err := os.Stat(dir.File("keys", name))
 		switch {
 		case err != nil:
 			f.Says = "no keys yet; ccms up makes them"
 			return f
 		case info.Mode().Perm()&0o077 != 0:
-			return Finding{Check: "keys", Says: "others may read " + name, Advice: "chmod 600 " + dir.file("keys", name)}
+			return Finding{Check: "keys", Says: "others may read " + name, Advice: "chmod 600 " + dir.File("keys", name)}
 		}
 	}
 	return f
@@ -184,16 +185,6 @@ func checkMail(ctx context.Context, s config.Settings) Finding {
 	return f
 }
 
-// running reads run.json and reports whether its process is alive.
-func (d *dataDir) running() (running, bool) {
-	var r running
-	b, err := os.ReadFile(d.file("run.json"))
-	if err != nil || json.Unmarshal(b, &r) != nil {
-		return r, false
-	}
-	return r, unix.Kill(r.PID, 0) == nil
-}
-
 // checkTLS looks at what people and services are shown.
 func checkTLS(shown certs.Config) Finding {
 	c, err := certs.Open(shown)
@@ -221,8 +212,8 @@ func doctorTrust(shown certs.Config) *trust {
 
 // ownTLS reports whether the process serves HTTPS and made certificates of its
 // own.
-func (r running) ownTLS(dir *dataDir) bool {
-	return strings.HasPrefix(r.Portal, "https:") && exists(dir.file("tls", "ca.pem"))
+func ownTLS(run datadir.Running, dir *datadir.Dir) bool {
+	return strings.HasPrefix(run.Portal, "https:") && dir.Has("tls", "ca.pem")
 }
 
 func exists(path string) bool {
@@ -230,7 +221,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func checkHealth(ctx context.Context, run running, t *trust) []Finding {
+func checkHealth(ctx context.Context, run datadir.Running, t *trust) []Finding {
 	var all []Finding
 	defer t.closeIdle()
 	for _, s := range []struct{ name, service, url string }{
@@ -254,10 +245,10 @@ func checkHealth(ctx context.Context, run running, t *trust) []Finding {
 	return all
 }
 
-func checkStore(ctx context.Context, s config.Settings, dir *dataDir) Finding {
+func checkStore(ctx context.Context, s config.Settings, dir *datadir.Dir) Finding {
 	name, open := s.Store.URL.String(), func() (store.DB, error) { return mongo(ctx, s.Store) }
 	if s.Store.URL.Scheme() == "sqlite" {
-		name = dir.file("ccms.db")
+		name = dir.File("ccms.db")
 		if _, err := os.Stat(name); err != nil {
 			return Finding{Check: "store", OK: true, Says: "no store yet; ccms up makes it"}
 		}

@@ -19,7 +19,7 @@ func (p *process) addEureka(ctx context.Context) (*service, error) {
 	prove := p.prove(eureka.Audience)
 	r := registry.New(registry.Config{
 		Log:       p.log.Of(eureka.Audience),
-		Snapshot:  p.dir.file("registry.json"),
+		Snapshot:  p.dir.File("registry.json"),
 		Authorize: func(r *http.Request) bool { return prove(r) == identity.PurposeRegistry },
 	})
 	r.Routes(s.mux)

@@ -105,7 +105,7 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 
 // openRing opens the keys of a service, wrapped by its root key.
 func (p *process) openRing(ctx context.Context, collection, file string) (*keyring.Ring, error) {
-	root, err := rootKey(p.settings.Keyring.URL.Reveal(), p.dir.file("keys", file))
+	root, err := rootKey(p.settings.Keyring.URL.Reveal(), p.dir.File("keys", file))
 	if err != nil {
 		return nil, err
 	}

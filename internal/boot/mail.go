@@ -34,7 +34,7 @@ type sender interface {
 func (p *process) openMail() (sender, error) {
 	s := p.settings.Mail
 	if s.SMTPURL.IsZero() {
-		return mail.OpenFolder(mail.FolderConfig{Dir: p.dir.file("mail"), From: s.From})
+		return mail.OpenFolder(mail.FolderConfig{Dir: p.dir.File("mail"), From: s.From})
 	}
 	cfg := mail.SMTPConfig{URL: s.SMTPURL.Reveal(), From: s.From}
 	var err error

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"ccms/internal/datadir"
 	"ccms/internal/identity"
 )
 
@@ -21,7 +22,7 @@ func One(ctx context.Context, name string, start Start) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	credential, err := openCredential(p.settings.Internal.CredentialFile)
+	credential, err := datadir.OpenCredential(p.settings.Internal.CredentialFile)
 	if name == "eureka" && errors.Is(err, fs.ErrNotExist) && !p.settings.Given("internal.credential-file") {
 		// The contract's registry starts from its four properties alone (E1).
 		p.log.Warn("nobody may register under the names of our services, because there is no internal credential: " + sharedKeys)

@@ -2,12 +2,8 @@ package boot
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"os"
 	"strconv"
-
-	"github.com/go-json-experiment/json"
 
 	"ccms/internal/httpserver"
 )
@@ -17,7 +13,7 @@ import (
 // tokens and in mails already sent, which a restart should not make useless.
 func (p *process) listenAgain(ctx context.Context, cfg httpserver.Config) (*httpserver.Server, error) {
 	host, port, err := net.SplitHostPort(cfg.Addr)
-	if last := p.dir.ports()[cfg.Name]; err == nil && port == "0" && last != 0 {
+	if last := p.dir.Ports()[cfg.Name]; err == nil && port == "0" && last != 0 {
 		again := cfg
 		again.Addr = net.JoinHostPort(host, strconv.Itoa(last))
 		if s, err := httpserver.Listen(ctx, again); err == nil {
@@ -25,15 +21,6 @@ func (p *process) listenAgain(ctx context.Context, cfg httpserver.Config) (*http
 		}
 	}
 	return httpserver.Listen(ctx, cfg)
-}
-
-// ports are those of the last run by service; none when it is not known.
-func (d *dataDir) ports() map[string]int {
-	ports := map[string]int{}
-	if b, err := os.ReadFile(d.file("ports.json")); err == nil {
-		_ = json.Unmarshal(b, &ports) // a spoilt file costs the old ports only
-	}
-	return ports
 }
 
 // keepPorts remembers the ports of all services for the next run.
@@ -44,9 +31,5 @@ func (p *process) keepPorts() error {
 			ports[s.name] = a.Port
 		}
 	}
-	b, err := json.Marshal(ports, json.Deterministic(true))
-	if err != nil {
-		return fmt.Errorf("encode ports: %w", err)
-	}
-	return p.dir.replaceFile("ports.json", append(b, '\n'))
+	return p.dir.KeepPorts(ports)
 }

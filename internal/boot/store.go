@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ccms/internal/config"
+	"ccms/internal/datadir"
 	"ccms/internal/store"
 	"ccms/internal/store/mongostore"
 	"ccms/internal/store/sqlitestore"
@@ -31,8 +32,8 @@ func (p *process) openStore(ctx context.Context) (err error) {
 	return err
 }
 
-func sqliteFile(ctx context.Context, dir *dataDir) (store.DB, error) {
-	db, err := sqlitestore.Open(ctx, sqlitestore.Config{Path: dir.file("ccms.db")})
+func sqliteFile(ctx context.Context, dir *datadir.Dir) (store.DB, error) {
+	db, err := sqlitestore.Open(ctx, sqlitestore.Config{Path: dir.File("ccms.db")})
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"ccms/internal/certs"
 	"ccms/internal/config"
+	"ccms/internal/datadir"
 	"ccms/internal/eureka"
 )
 
@@ -35,10 +36,10 @@ func serviceNames() []string { return []string{eureka.Audience, loginName, cardN
 
 // openTrust reads the certificates of the settings; own adds one of our own
 // making, and the authority behind it.
-func openTrust(s config.Settings, dir *dataDir, own bool) (*trust, error) {
+func openTrust(s config.Settings, dir *datadir.Dir, own bool) (*trust, error) {
 	var renew func() error
 	if own {
-		authority, err := certs.OpenAuthority(dir.file("tls"), nil)
+		authority, err := certs.OpenAuthority(dir.File("tls"), nil)
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +62,7 @@ func openTrust(s config.Settings, dir *dataDir, own bool) (*trust, error) {
 
 // shownBy is which certificates a process with these settings and this folder
 // shows and whom it believes.
-func shownBy(s config.Settings, dir *dataDir, own bool) certs.Config {
+func shownBy(s config.Settings, dir *datadir.Dir, own bool) certs.Config {
 	var cfg certs.Config
 	if s.TLS.CertFile != "" {
 		cfg.Pairs = append(cfg.Pairs, certs.Pair{Cert: s.TLS.CertFile, Key: s.TLS.KeyFile})
@@ -71,7 +72,7 @@ func shownBy(s config.Settings, dir *dataDir, own bool) certs.Config {
 	}
 	if own {
 		cfg.Pairs = append(cfg.Pairs, ownPair(s, dir))
-		cfg.Authorities = append(cfg.Authorities, dir.file("tls", "ca.pem"))
+		cfg.Authorities = append(cfg.Authorities, dir.File("tls", "ca.pem"))
 	}
 	return cfg
 }
@@ -92,12 +93,12 @@ func newTrust(cfg certs.Config) (*trust, error) {
 
 // ownPair is the certificate of our own making. Beside a given one, which people
 // are shown, it is another and serves the services among themselves alone.
-func ownPair(s config.Settings, dir *dataDir) certs.Pair {
+func ownPair(s config.Settings, dir *datadir.Dir) certs.Pair {
 	name := "server"
 	if s.TLS.CertFile != "" {
 		name = "internal"
 	}
-	return certs.Pair{Cert: dir.file("tls", name+".pem"), Key: dir.file("tls", name+".key")}
+	return certs.Pair{Cert: dir.File("tls", name+".pem"), Key: dir.File("tls", name+".key")}
 }
 
 // ownNames is whom our own certificate is for: the services, and unless another

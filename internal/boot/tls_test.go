@@ -107,7 +107,7 @@ func TestImpostorsGetNoRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.close()
-	ours := p.dir.file("tls")
+	ours := p.dir.File("tls")
 	foreign := foreignRegistry(t)
 	elsewhere, stolen := target(t, filepath.Join(t.TempDir(), "ca"), ownName(loginName))
 	stray, astray := target(t, ours, ownName(cardName))
@@ -165,7 +165,7 @@ func TestARegistryIsBelievedUnderItsOwnHost(t *testing.T) {
 	}
 	defer p.close()
 	for name, want := range map[string]bool{"127.0.0.1": true, "eureka.ccms.internal": true, "login-service.ccms.internal": false} {
-		base, _ := target(t, p.dir.file("tls"), name)
+		base, _ := target(t, p.dir.File("tls"), name)
 		res, err := (&http.Client{Transport: p.trust.transports["eureka"]}).Get(base)
 		if err == nil {
 			res.Body.Close()

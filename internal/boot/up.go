@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"ccms/internal/datadir"
 	"ccms/internal/identity"
 )
 
@@ -32,7 +33,7 @@ func Up(ctx context.Context, start Start) (err error) {
 		return err
 	}
 	return p.run(ctx, func() error {
-		if err := p.dir.writeRunning(run); err != nil {
+		if err := p.dir.WriteRunning(run); err != nil {
 			return err
 		}
 		return p.welcome(start.Out, run)
@@ -42,10 +43,10 @@ func Up(ctx context.Context, start Start) (err error) {
 // openUp opens what the services of one machine share: keys, made the first
 // time, and the store.
 func (p *process) openUp(ctx context.Context) error {
-	if err := makeKeys(p.dir.file("keys")); err != nil {
+	if err := datadir.MakeKeys(p.dir.File("keys")); err != nil {
 		return err
 	}
-	credential, err := openCredential(p.settings.Internal.CredentialFile)
+	credential, err := datadir.OpenCredential(p.settings.Internal.CredentialFile)
 	if err != nil {
 		return err
 	}
@@ -55,8 +56,8 @@ func (p *process) openUp(ctx context.Context) error {
 
 // wireUp opens all listeners first, so that every URL is known, and then
 // builds the services.
-func (p *process) wireUp(ctx context.Context) (running, error) {
-	var run running
+func (p *process) wireUp(ctx context.Context) (datadir.Running, error) {
+	var run datadir.Running
 	registry, err := p.addEureka(ctx)
 	if err != nil {
 		return run, err
@@ -86,7 +87,7 @@ func (p *process) wireUp(ctx context.Context) (running, error) {
 		s.server.SetPublicURL(p.public)
 	}
 	err = errors.Join(p.keepPorts(), p.wireLogin(ctx, login), p.wireCards(ctx, cards), p.wirePortal(portal))
-	return running{
+	return datadir.Running{
 		PID:        os.Getpid(),
 		Eureka:     registry.server.URL(),
 		Login:      login.server.URL(),
@@ -96,7 +97,7 @@ func (p *process) wireUp(ctx context.Context) (running, error) {
 }
 
 // welcome tells a person where things are.
-func (p *process) welcome(w io.Writer, run running) error {
+func (p *process) welcome(w io.Writer, run datadir.Running) error {
 	data, curl := p.settings.Data, "curl"
 	if p.trust.renew != nil && p.settings.TLS.CertFile == "" {
 		curl += " --cacert " + filepath.Join(data, "tls", "ca.pem")

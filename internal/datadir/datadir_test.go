@@ -1,0 +1,93 @@
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestTheDataFolderIsOursAlone(t *testing.T) {
+	open := t.TempDir()
+	if err := os.Chmod(open, 0o777); err != nil { //nolint:gosec // that is the point
+		t.Fatal(err)
+	}
+	if _, err := Open(open); err == nil || !strings.Contains(err.Error(), "others may write") {
+		t.Errorf("a folder others may write to: %v", err)
+	}
+	ours := filepath.Join(t.TempDir(), "a", "b")
+	d, err := Open(ours)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(ours); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("mode %v %v", info.Mode(), err)
+	}
+	if _, err := Open(ours); err == nil || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Errorf("a second process: %v", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if d, err = Open(ours); err != nil {
+		t.Fatal(err)
+	}
+	_ = d.Close()
+}
+
+func TestTheFolderSaysWhoRunsOnIt(t *testing.T) {
+	d := At(t.TempDir())
+	if _, alive := d.Running(); alive {
+		t.Error("somebody runs on an empty folder")
+	}
+	want := Running{PID: os.Getpid(), Login: "http://localhost:8081"}
+	if err := d.WriteRunning(want); err != nil {
+		t.Fatal(err)
+	}
+	if got, alive := d.Running(); !alive || got != want {
+		t.Errorf("got %v, %v", got, alive)
+	}
+	if err := errors.Join(d.RemoveRunning(), d.RemoveRunning()); err != nil { // the second finds none
+		t.Error(err)
+	}
+	if _, alive := d.Running(); alive {
+		t.Error("it still runs")
+	}
+	if err := os.WriteFile(d.File("run.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, alive := d.Running(); alive {
+		t.Error("a spoilt file names a process that runs")
+	}
+}
+
+func TestPortsAreRemembered(t *testing.T) {
+	d := At(t.TempDir())
+	if got := d.Ports(); len(got) != 0 {
+		t.Errorf("before the first run: %v", got)
+	}
+	if err := d.KeepPorts(map[string]int{"portal": 5000}); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Ports(); got["portal"] != 5000 {
+		t.Errorf("got %v", got)
+	}
+	if d.Has("ports.json.new") {
+		t.Error("a file is left over")
+	}
+	if err := os.WriteFile(d.File("ports.json"), []byte("[]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Ports(); got == nil || len(got) != 0 {
+		t.Errorf("of a spoilt file: %v", got)
+	}
+}
+
+func TestFoldersAreToldApart(t *testing.T) {
+	one, other := At("data"), At("other")
+	if one.ID() == other.ID() || one.ID() != At("./data").ID() || strings.Contains(one.ID(), "data") {
+		t.Errorf("%s and %s", one.ID(), other.ID())
+	}
+}

@@ -1,0 +1,101 @@
+package datadir
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"ccms/internal/secret"
+	"ccms/internal/vault/keyring"
+)
+
+// credential is the file of the internal credential in a folder of keys.
+const credential = "internal"
+
+// rootKeys are the files of root keys in it, one of each service that has any.
+func rootKeys() []string { return []string{"login.key", "creditcard.key"} }
+
+// KeyFiles are all files of a folder of keys.
+func KeyFiles() []string { return append(rootKeys(), credential) }
+
+// credentialSize is the size of the internal credential in bytes (decision A8).
+const credentialSize = 32
+
+// OpenCredential reads the internal credential.
+func OpenCredential(path string) (secret.Bytes, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return secret.Bytes{}, fmt.Errorf("internal credential: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return secret.Bytes{}, fmt.Errorf("internal credential: others may read %s: run chmod 600 on it", path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return secret.Bytes{}, fmt.Errorf("internal credential: %w", err)
+	}
+	defer clear(text)
+	key := make([]byte, credentialSize+1)
+	n, err := base64.RawURLEncoding.Strict().Decode(key, bytes.TrimSpace(text))
+	if err != nil || n != credentialSize {
+		return secret.Bytes{}, fmt.Errorf("internal credential: %s does not hold one: make it with ccms keys init", path)
+	}
+	return secret.New(key[:n]), nil
+}
+
+// createCredential makes a new internal credential, unless there is one.
+func createCredential(path string) error {
+	key := make([]byte, credentialSize)
+	_, _ = rand.Read(key) // never fails
+	defer clear(key)
+	text := base64.RawURLEncoding.AppendEncode(nil, key)
+	defer clear(text)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("create internal credential: %w", err)
+	}
+	_, err = f.Write(append(text, '\n'))
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("create internal credential: %w", err)
+	}
+	return nil
+}
+
+// MakeKeys creates the root keys and the internal credential that are missing
+// in the folder.
+func MakeKeys(folder string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("create key folder: %w", err)
+	}
+	for _, name := range rootKeys() {
+		if err := keyring.CreateFile(filepath.Join(folder, name)); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return createCredential(filepath.Join(folder, credential))
+}
+
+// NewKeys makes a folder of new keys for several processes (decision F6). It
+// replaces nothing: what is sealed under a key is lost with it.
+func NewKeys(folder string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("create key folder: %w", err)
+	}
+	if err := Check(folder); err != nil {
+		return err
+	}
+	for _, name := range KeyFiles() {
+		if _, err := os.Lstat(filepath.Join(folder, name)); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("there is a key %s already, and what is sealed under it would be lost: name another folder", filepath.Join(folder, name))
+		}
+	}
+	return MakeKeys(folder)
+}

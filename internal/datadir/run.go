@@ -1,0 +1,66 @@
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/go-json-experiment/json"
+	"golang.org/x/sys/unix"
+)
+
+// Running is what run.json tells scripts of a process that serves: its id, and
+// the URLs of its services.
+type Running struct {
+	PID        int    `json:"pid"`
+	Eureka     string `json:"eureka"`
+	Login      string `json:"login"`
+	CreditCard string `json:"creditcard"`
+	Portal     string `json:"portal"`
+}
+
+// WriteRunning writes run.json.
+func (d *Dir) WriteRunning(r Running) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode run.json: %w", err)
+	}
+	return d.replace("run.json", append(b, '\n'))
+}
+
+// Running reads run.json and reports whether its process is alive.
+func (d *Dir) Running() (Running, bool) {
+	var r Running
+	b, err := os.ReadFile(d.File("run.json"))
+	if err != nil || json.Unmarshal(b, &r) != nil {
+		return r, false
+	}
+	return r, unix.Kill(r.PID, 0) == nil
+}
+
+// RemoveRunning removes run.json, if there is one.
+func (d *Dir) RemoveRunning() error {
+	if err := os.Remove(d.File("run.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove run.json: %w", err)
+	}
+	return nil
+}
+
+// Ports are those of the last run by service; none when it is not known.
+func (d *Dir) Ports() map[string]int {
+	ports := map[string]int{}
+	if b, err := os.ReadFile(d.File("ports.json")); err == nil {
+		_ = json.Unmarshal(b, &ports) // a spoilt file costs the old ports only
+	}
+	return ports
+}
+
+// KeepPorts remembers the ports of all services for the next run.
+func (d *Dir) KeepPorts(ports map[string]int) error {
+	b, err := json.Marshal(ports, json.Deterministic(true))
+	if err != nil {
+		return fmt.Errorf("encode ports: %w", err)
+	}
+	return d.replace("ports.json", append(b, '\n'))
+}
