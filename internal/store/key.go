@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -72,6 +73,9 @@ func checkBody(d Doc) error {
 	}
 	if err := d.Body.Validate(); err != nil {
 		return fmt.Errorf("malformed document: %w", err)
+	}
+	if length := binary.LittleEndian.Uint32(d.Body); int(length) != len(d.Body) { // Validate looks no further than the length
+		return fmt.Errorf("malformed document: %d bytes of %d", length, len(d.Body))
 	}
 	for _, own := range []string{"_id", "rev"} {
 		if _, err := d.Body.LookupErr(own); err == nil {

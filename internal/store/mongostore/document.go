@@ -33,6 +33,9 @@ func encode(id string, rev int64, body bson.Raw) bson.Raw {
 // The result shares no memory with stored.
 func decode(stored bson.Raw) (store.Doc, error) {
 	var d store.Doc
+	if err := stored.Validate(); err != nil {
+		return d, fmt.Errorf("mongodb: malformed document: %w", err)
+	}
 	elements, err := stored.Elements()
 	if err != nil {
 		return d, fmt.Errorf("mongodb: malformed document: %w", err)

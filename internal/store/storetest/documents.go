@@ -66,6 +66,7 @@ var documentCases = []testCase{
 	{"malformed BSON is refused", func(f *fixture) {
 		f.refused(f.c.Insert(f.Context(), store.Doc{ID: "a"}))
 		f.refused(f.c.Insert(f.Context(), store.Doc{ID: "a", Body: bson.Raw("\x10\x00\x00\x00nonsense")}))
+		f.refused(f.c.Insert(f.Context(), store.Doc{ID: "a", Body: append(raw(bson.D{}), "more"...)}))
 		f.absent("a")
 	}},
 	{"a field named _id or rev is refused", func(f *fixture) {
