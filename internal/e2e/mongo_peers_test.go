@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"crypto/rand"
-	"net/url"
 	"os"
 	"regexp"
 	"strings"
@@ -44,17 +43,6 @@ func database(t testing.TB) (at string, bare *mongo.Database) {
 		}
 	})
 	return at, bare
-}
-
-// through is the URL of a database with the address of another host in it.
-func through(t testing.TB, at, addr string) string {
-	t.Helper()
-	u, err := url.Parse(at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Host = addr
-	return u.String()
 }
 
 // onMongo are the flags of a service that keeps its documents at a URL.
