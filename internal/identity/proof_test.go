@@ -154,7 +154,7 @@ func TestATokenIsNoProofAndAProofNoToken(t *testing.T) {
 
 func TestOtherLibrariesReadOurProofs(t *testing.T) {
 	p := NewProver(newCredential(), nil)
-	signed, err := jose.ParseSigned(p.must(t), []jose.SignatureAlgorithm{jose.HS256})
+	signed, err := jose.ParseSignedCompact(p.must(t), []jose.SignatureAlgorithm{jose.HS256})
 	if err != nil {
 		t.Fatal(err)
 	}

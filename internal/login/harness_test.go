@@ -429,16 +429,6 @@ func (o *postOffice) count(to string) int {
 	return n
 }
 
-// issueFor opens a session of p without a login.
-func (h *house) issueFor(p person) string {
-	h.t.Helper()
-	now := h.s.now()
-	h.alter(p, func(c *customer.Customer) {
-		h.s.sessions.Begin(c, customer.Session{ID: "sid-" + p.username, Created: now, Seen: now, Expires: now.Add(h.s.cfg.TokenTTL)})
-	})
-	return must(h.s.sessions.Token(h.t.Context(), h.record(p), "sid-"+p.username))
-}
-
 // stored reports whether a collection holds a text anywhere.
 func (h *house) stored(collection, text string) bool {
 	h.t.Helper()
