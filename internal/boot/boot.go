@@ -30,6 +30,7 @@ import (
 	"ccms/internal/identity"
 	"ccms/internal/logging"
 	"ccms/internal/store"
+	"ccms/internal/trust"
 )
 
 // The names of the services, as the registry and the proofs between them spell
@@ -51,7 +52,7 @@ type process struct {
 	dir      *datadir.Dir
 	prover   *identity.Prover
 	base     *http.Transport // to all other services, in the clear
-	trust    *trust
+	trust    *trust.Trust
 	reread   func() (config.Settings, error)
 	hangup   chan os.Signal
 	db       store.DB // nil where no service needs one
@@ -108,11 +109,11 @@ func newProcess(start Start) (*process, error) {
 	for _, w := range s.Warnings {
 		log.Warn(w)
 	}
-	trust, err := openTrust(s, dir, start.OwnTLS)
+	believed, err := openTrust(s, dir, start.OwnTLS)
 	if err != nil {
 		return nil, errors.Join(err, log.Close(), dir.Close())
 	}
-	p := &process{settings: s, log: log, dir: dir, public: s.PublicURL, base: newTransport(), trust: trust, reread: start.Reread}
+	p := &process{settings: s, log: log, dir: dir, public: s.PublicURL, base: trust.NewTransport(), trust: believed, reread: start.Reread}
 	p.hangup = make(chan os.Signal, 1)
 	signal.Notify(p.hangup, unix.SIGHUP)
 	return p, nil
@@ -213,7 +214,7 @@ func (p *process) run(ctx context.Context, ready func() error) error {
 
 func (p *process) closeIdle() {
 	p.base.CloseIdleConnections()
-	p.trust.closeIdle()
+	p.trust.CloseIdle()
 }
 
 // startWithin bounds the wait for the others at the start.

@@ -10,6 +10,7 @@ import (
 	"ccms/internal/eureka"
 	"ccms/internal/eureka/discovery"
 	"ccms/internal/identity"
+	"ccms/internal/trust"
 )
 
 // connect gives a service its registry client: it registers the service, and
@@ -26,8 +27,8 @@ func (p *process) connect(s *service, needs ...string) error {
 		Sign: func(audience, method, path string) (string, error) {
 			return p.prover.Sign(audience, identity.PurposeRegistry, method, path)
 		},
-		HTTP:   &http.Client{Transport: p.trust.transports[eureka.Audience]},
-		Secure: p.trust.secure(),
+		HTTP:   &http.Client{Transport: p.trust.Transport(eureka.Audience)},
+		Secure: p.trust.Secure(),
 		Log:    p.log.Of(s.name),
 	})
 	if err != nil {
@@ -49,35 +50,11 @@ func (p *process) instance(s *service) (*eureka.Instance, error) {
 		return nil, fmt.Errorf("own url: %w", err)
 	}
 	if a, ok := s.server.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
-		if own := p.towardsRegistry(); own != "" {
+		if own := discovery.OwnAddress(p.registry); own != "" {
 			base.Host = net.JoinHostPort(own, base.Port())
 		}
 	}
 	return discovery.NewInstance(s.name, fmt.Sprintf("%s:%s:%s", host, s.name, p.dir.ID()), base)
-}
-
-// towardsRegistry is the address this machine has on the way to a registry, for
-// a service that listens on all of them; "" when the registry is here, where
-// localhost will do, or cannot be found. Connecting by UDP sends nothing: it
-// asks the routing table.
-func (p *process) towardsRegistry() string {
-	for _, raw := range p.registry {
-		u, err := url.Parse(raw)
-		if err != nil {
-			continue
-		}
-		conn, err := newDialer().Dial("udp", net.JoinHostPort(u.Hostname(), "9"))
-		if err != nil {
-			continue
-		}
-		a, ok := conn.LocalAddr().(*net.UDPAddr)
-		_ = conn.Close()
-		if ok && !a.IP.IsLoopback() {
-			return a.IP.String()
-		}
-		return ""
-	}
-	return ""
 }
 
 // warnOfClearRegistries says that whoever is on the way to a registry reads its
@@ -94,5 +71,5 @@ func (p *process) warnOfClearRegistries() {
 
 // reach returns how a service calls the others by name, with proof.
 func (p *process) reach(s *service) http.RoundTripper {
-	return proving{next: s.client.Transport(p.base), prover: p.prover}
+	return trust.Proving(s.client.Transport(p.base), p.prover)
 }

@@ -23,6 +23,7 @@ import (
 	"ccms/internal/datadir"
 	"ccms/internal/eureka"
 	"ccms/internal/store"
+	"ccms/internal/trust"
 )
 
 // Finding is one line of the doctor's report.
@@ -44,11 +45,13 @@ func Doctor(ctx context.Context, s config.Settings, w io.Writer, format string) 
 	findings := []Finding{checkData(s.Data), checkKeys(dir), checkSpace(s.Data), checkHash(s), checkMail(ctx, s)}
 	// Those of our own count only while they are shown: the next start renews
 	// them.
-	shown := shownBy(s, dir, alive && ownTLS(run, dir))
+	trusted := trustConfig(s, dir)
+	trusted.Own = alive && strings.HasPrefix(run.Portal, "https:") && trusted.HasOwn()
+	shown := trusted.Shown()
 	shown.Pairs = slices.DeleteFunc(shown.Pairs, func(p certs.Pair) bool { return !exists(p.Cert) })
 	findings = append(findings, checkTLS(shown))
 	if alive {
-		findings = append(findings, checkHealth(ctx, run, doctorTrust(shown))...)
+		findings = append(findings, checkHealth(ctx, run, believe(trusted))...)
 	} else {
 		findings = append(findings, checkStore(ctx, s, dir), checkPorts(s))
 	}
@@ -157,13 +160,16 @@ func checkHash(s config.Settings) Finding {
 // mailWithin is how long a mail may wait before somebody should look.
 const mailWithin = 5 * time.Minute
 
+// mailTimeout bounds the look at the queue.
+const mailTimeout = 5 * time.Second
+
 // checkMail says how mail leaves and, where there is a queue, what is in it.
 func checkMail(ctx context.Context, s config.Settings) Finding {
 	f := Finding{Check: "mail", OK: true, Says: "no mail server: mails become files in the data folder"}
 	if !s.Mail.SMTPURL.IsZero() {
 		f.Says = "mails go out by " + s.Mail.SMTPURL.String()
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
 	defer cancel()
 	var letters []Letter
 	if err := carryOut(ctx, s, admin.Request{Command: "mail list", Args: struct{}{}}, &letters); err != nil {
@@ -193,27 +199,20 @@ func checkTLS(shown certs.Config) Finding {
 		return Finding{Check: "tls", Says: "the certificates cannot be used", Advice: err.Error()}
 	case c.Expires().IsZero():
 		return Finding{Check: "tls", OK: true, Says: "no certificate: plain HTTP on loopback"}
-	case time.Until(c.Expires()) < expiresSoon:
+	case time.Until(c.Expires()) < trust.ExpiresSoon:
 		return Finding{Check: "tls", Says: "a certificate expires at " + c.Expires().UTC().Format(time.RFC3339), Advice: "renew it and send SIGHUP"}
 	}
 	return Finding{Check: "tls", OK: true, Says: "certificates are good until " + c.Expires().UTC().Format(time.RFC3339)}
 }
 
-// doctorTrust reaches services that show these certificates. What is wrong with
-// the files is checkTLS's to say.
-func doctorTrust(shown certs.Config) *trust {
-	shown.Pairs = nil
-	t, err := newTrust(shown)
+// believe reaches services that show these certificates. What is wrong with the
+// files is checkTLS's to say.
+func believe(cfg trust.Config) *trust.Trust {
+	t, err := trust.Believe(cfg)
 	if err != nil {
-		t, _ = newTrust(certs.Config{}) // which reads no file
+		t, _ = trust.Believe(trust.Config{Services: cfg.Services}) // which reads no file
 	}
 	return t
-}
-
-// ownTLS reports whether the process serves HTTPS and made certificates of its
-// own.
-func ownTLS(run datadir.Running, dir *datadir.Dir) bool {
-	return strings.HasPrefix(run.Portal, "https:") && dir.Has("tls", "ca.pem")
 }
 
 func exists(path string) bool {
@@ -221,13 +220,13 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func checkHealth(ctx context.Context, run datadir.Running, t *trust) []Finding {
+func checkHealth(ctx context.Context, run datadir.Running, t *trust.Trust) []Finding {
 	var all []Finding
-	defer t.closeIdle()
+	defer t.CloseIdle()
 	for _, s := range []struct{ name, service, url string }{
 		{"eureka", eureka.Audience, run.Eureka}, {"login", loginName, run.Login}, {"cards", cardName, run.CreditCard}, {"portal", portalName, run.Portal},
 	} {
-		client := http.Client{Timeout: 3 * time.Second, Transport: t.transports[s.service]}
+		client := http.Client{Timeout: 3 * time.Second, Transport: t.Transport(s.service)}
 		f := Finding{Check: s.name, Says: s.url + " is healthy"}
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/actuator/health", nil)
 		if err == nil {
@@ -265,7 +264,7 @@ func checkStore(ctx context.Context, s config.Settings, dir *datadir.Dir) Findin
 }
 
 func checkPorts(s config.Settings) Finding {
-	for _, addr := range []string{s.Eureka.Addr, s.Login.Addr, s.CreditCard.Addr, s.Portal.Addr} {
+	for _, addr := range addresses(s) {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			return Finding{Check: "ports", Says: addr + " is taken", Advice: "stop what listens there, or choose another address (port 0 picks a free one)"}

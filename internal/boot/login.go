@@ -13,6 +13,7 @@ import (
 	"ccms/internal/limit"
 	"ccms/internal/login"
 	"ccms/internal/outbox"
+	"ccms/internal/trust"
 	"ccms/internal/vault/keyring"
 )
 
@@ -75,7 +76,7 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 		Audit:          log,
 		Outbox:         queue,
 		Mail:           sender,
-		Cards:          remoteCards{peer{cardName, &http.Client{Transport: p.reach(s)}}},
+		Cards:          remoteCards{trust.Peer{Name: cardName, Client: &http.Client{Transport: p.reach(s)}}},
 		PublicURL:      p.public,
 		Metrics:        s.actuator.Registry(),
 		TokenTTL:       cfg.TokenTTL,
@@ -160,18 +161,18 @@ func (p *process) signingKeys(ctx context.Context, ring *keyring.Ring) (*identit
 }
 
 // remoteCards asks the card service on behalf of an account.
-type remoteCards struct{ peer }
+type remoteCards struct{ trust.Peer }
 
 var _ login.Cards = remoteCards{}
 
 // Erase implements login.Cards.
 func (c remoteCards) Erase(ctx context.Context, customer string) error {
-	return c.call(ctx, http.MethodPost, "/internal/cardholders/"+url.PathEscape(customer)+"/erase", nil)
+	return c.Call(ctx, http.MethodPost, "/internal/cardholders/"+url.PathEscape(customer)+"/erase", nil)
 }
 
 // Export implements login.Cards.
 func (c remoteCards) Export(ctx context.Context, customer string) (any, error) {
 	var cards any
-	err := c.call(ctx, http.MethodGet, "/internal/cardholders/"+url.PathEscape(customer)+"/cards", &cards)
+	err := c.Call(ctx, http.MethodGet, "/internal/cardholders/"+url.PathEscape(customer)+"/cards", &cards)
 	return cards, err
 }

@@ -2,6 +2,7 @@ package boot
 
 import (
 	"ccms/internal/portal"
+	"ccms/internal/trust"
 )
 
 // wirePortal fills the portal, which has neither store nor keys.
@@ -11,7 +12,7 @@ func (p *process) wirePortal(s *service) error {
 	}
 	edge, err := portal.New(portal.Config{
 		Transport: p.reach(s),
-		Vouch:     vouch,
+		Vouch:     trust.Vouch,
 		PublicURL: p.public.String(),
 		Log:       p.log.Of(portalName),
 	})

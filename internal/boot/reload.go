@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"strings"
 	"time"
+
+	"ccms/internal/trust"
 )
 
 // certificatesEvery is how often certificates are looked at without being told:
@@ -59,7 +61,7 @@ func (p *process) reloadCertificates() {
 		return // there are none
 	}
 	before := p.trust.Fingerprint()
-	if err := p.trust.reload(); err != nil {
+	if err := p.trust.Reload(); err != nil {
 		p.log.Error("the certificates cannot be read again, the old ones hold", "error.message", err.Error())
 		return
 	}
@@ -67,24 +69,21 @@ func (p *process) reloadCertificates() {
 	p.warnOfCertificates()
 }
 
-// expiresSoon is when somebody should renew a certificate we did not make.
-const expiresSoon = 14 * 24 * time.Hour
-
 // warnOfCertificates says what will fail though nothing has yet.
 func (p *process) warnOfCertificates() {
 	expires := p.trust.Expires()
 	if expires.IsZero() {
 		return
 	}
-	if left := time.Until(expires); left < expiresSoon {
+	if left := time.Until(expires); left < trust.ExpiresSoon {
 		p.log.Warn("a certificate expires soon: renew it and send SIGHUP", "tls.server.not_after", expires)
 	}
 	for _, s := range p.services {
 		if s.name != loginName && s.name != cardName {
 			continue // no service calls the portal, and a registry may go by its host
 		}
-		if err := p.trust.Vouched(ownName(s.name)); err != nil {
-			p.log.Of(s.name).Warn("other services will not believe this certificate: it must be for "+ownName(s.name)+", from tls.ca-file", "error.message", err.Error())
+		if err := p.trust.Vouched(trust.NameOf(s.name)); err != nil {
+			p.log.Of(s.name).Warn("other services will not believe this certificate: it must be for "+trust.NameOf(s.name)+", from tls.ca-file", "error.message", err.Error())
 		}
 	}
 }

@@ -99,8 +99,8 @@ func (p *process) wireUp(ctx context.Context) (datadir.Running, error) {
 // welcome tells a person where things are.
 func (p *process) welcome(w io.Writer, run datadir.Running) error {
 	data, curl := p.settings.Data, "curl"
-	if p.trust.renew != nil && p.settings.TLS.CertFile == "" {
-		curl += " --cacert " + filepath.Join(data, "tls", "ca.pem")
+	if ca := p.trust.OwnAuthority(); ca != "" {
+		curl += " --cacert " + ca
 	}
 	where := "is a file in " + filepath.Join(data, "mail")
 	if smtp := p.settings.Mail.SMTPURL; !smtp.IsZero() {

@@ -1,4 +1,4 @@
-package boot
+package trust
 
 import (
 	"context"
@@ -18,21 +18,22 @@ const (
 	callAnswer  = 4 << 20
 )
 
-// peer is another of our services.
-type peer struct {
-	name   string
-	client *http.Client
+// Peer is another of our services.
+type Peer struct {
+	Name   string
+	Client *http.Client // which finds it by name, with proof
 }
 
-// call asks for a path and decodes the answer into out, if any.
-func (p peer) call(ctx context.Context, method, path string, out any) error {
+// Call asks for a path and decodes the answer into out, if any. Its error is the
+// contract's 503 when the service cannot be reached or does not answer 200.
+func (p Peer) Call(ctx context.Context, method, path string, out any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.name+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.Name+path, nil)
 	if err != nil {
 		return fmt.Errorf("make call: %w", err)
 	}
-	res, err := p.client.Do(req)
+	res, err := p.Client.Do(req)
 	if err != nil {
 		return problem.ServiceUnavailable(time.Second).Because(err)
 	}
@@ -42,13 +43,13 @@ func (p peer) call(ctx context.Context, method, path string, out any) error {
 		return problem.ServiceUnavailable(time.Second).Because(err)
 	}
 	if res.StatusCode != http.StatusOK {
-		return problem.ServiceUnavailable(time.Second).Because(fmt.Errorf("%s %s answered %d", method, p.name, res.StatusCode))
+		return problem.ServiceUnavailable(time.Second).Because(fmt.Errorf("%s %s answered %d", method, p.Name, res.StatusCode))
 	}
 	if out == nil {
 		return nil
 	}
 	if err := json.Unmarshal(body, out); err != nil {
-		return fmt.Errorf("decode answer of %s: %w", p.name, err)
+		return fmt.Errorf("decode answer of %s: %w", p.Name, err)
 	}
 	return nil
 }

@@ -1,0 +1,69 @@
+package trust
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"ccms/internal/eureka"
+)
+
+// The bounds of a connection between our services: they give up early, since a
+// dead instance must not hold a request that another one could answer.
+const (
+	dialTimeout      = time.Second
+	handshakeTimeout = 3 * time.Second // after the connection
+)
+
+// NewTransport is how our services reach each other: no proxy from the
+// environment, quick to notice a dead instance, connections kept.
+func NewTransport() *http.Transport {
+	return &http.Transport{
+		DialContext:           newDialer().DialContext,
+		MaxIdleConns:          512,
+		MaxIdleConnsPerHost:   128,
+		IdleConnTimeout:       90 * time.Second,
+		ExpectContinueTimeout: time.Second,
+		DisableCompression:    true,
+	}
+}
+
+func newDialer() *net.Dialer {
+	return &net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}
+}
+
+// dialer connects to an address and asks whoever answers for the certificate
+// of a service. A registry may also be somebody else's: there the host of the
+// URL, which the operator wrote, is as good as our name.
+func (t *Trust) dialer(service string) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := t.dial(ctx, NameOf(service), network, addr)
+		if _, other := errors.AsType[x509.HostnameError](err); other && service == eureka.Audience {
+			host, _, _ := net.SplitHostPort(addr)
+			return t.dial(ctx, host, network, addr)
+		}
+		return conn, err
+	}
+}
+
+// dial fails with an error of operation "dial" as long as nothing of a request
+// can have been sent, so that the next instance may be tried.
+func (t *Trust) dial(ctx context.Context, name, network, addr string) (net.Conn, error) {
+	raw, err := newDialer().DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	conn := tls.Client(raw, t.Client(name))
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, &net.OpError{Op: "dial", Net: network, Addr: raw.RemoteAddr(), Err: fmt.Errorf("as %s: %w", name, err)}
+	}
+	return conn, nil
+}
