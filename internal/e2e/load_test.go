@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -252,6 +253,80 @@ func BenchmarkStart(b *testing.B) {
 	}
 	b.ReportMetric(ms(median(took)), "ready-ms")
 	b.ReportMetric(median(resident), "resident-MB")
+}
+
+// soakEnv says how long BenchmarkSoak runs, such as 10m; default 10s.
+const soakEnv = "CCMS_SOAK"
+
+// BenchmarkSoak works at 50 requests a second, logins and new connections
+// among them, and compares what the process holds after a short warm-up with
+// what it holds, idle again, at the end.
+func BenchmarkSoak(b *testing.B) {
+	length, err := time.ParseDuration(cmp.Or(os.Getenv(soakEnv), "10s"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := start(b, generous...)
+	c := newClient(b)
+	who := signUp(b, c, p, "soak")
+	for b.Loop() {
+		soak(b, p, who, 5*time.Second)
+		before := holdings(b, c, p)
+		soak(b, p, who, length)
+		after := holdings(b, c, p)
+		for i, name := range []string{"goroutines", "files", "resident-MB"} {
+			b.ReportMetric(before[i], name+"-before")
+			b.ReportMetric(after[i], name+"-after")
+		}
+	}
+}
+
+func soak(b *testing.B, p *process, who customer, length time.Duration) {
+	b.Helper()
+	c := newClient(b)
+	defer c.http.CloseIdleConnections()
+	cards := p.Portal + "/api/customer/creditcard"
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	n := 0
+	for end := time.Now().Add(length); time.Now().Before(end); n++ {
+		<-tick.C
+		status, err := 0, error(nil)
+		switch n % 50 {
+		case 0:
+			who.token = logIn(b, c, p, who)
+			continue
+		case 1:
+			c.http.CloseIdleConnections()
+			status, _, err = c.send("GET", p.Portal+"/", nil)
+		case 2:
+			status, _, err = c.send("POST", p.Portal+"/api/customer/creditcard", "{", who.auth()...)
+		default:
+			status, _, err = c.send("GET", cards, nil, who.auth()...)
+		}
+		if err != nil || status >= 500 {
+			b.Errorf("request %d: %d %v", n, status, err)
+		}
+	}
+}
+
+// holdings are goroutines, open files and memory once idle connections are
+// closed.
+func holdings(b *testing.B, c *client, p *process) []float64 {
+	b.Helper()
+	c.http.CloseIdleConnections()
+	<-time.After(2 * time.Second)
+	var all []float64
+	for _, name := range []string{"go.goroutines", "process.files.open"} {
+		var m struct {
+			Measurements []struct {
+				Value float64 `json:"value"`
+			} `json:"measurements"`
+		}
+		c.must(b, 200, "GET", p.Login+"/actuator/metrics/"+name, nil, &m)
+		all = append(all, m.Measurements[0].Value)
+	}
+	return append(all, residentMB(b, p.PID))
 }
 
 func residentMB(b *testing.B, pid int) float64 {
