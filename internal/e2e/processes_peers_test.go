@@ -12,7 +12,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -20,13 +22,13 @@ import (
 	"time"
 )
 
-// cluster is the product as it runs in production: a registry, and two of each
-// service, processes of their own on one MongoDB.
+// cluster is the product as it runs in production: two of each service,
+// processes of their own, on one MongoDB.
 type cluster struct {
 	t       testing.TB
 	dir     string
 	flags   map[string][]string // by command
-	eureka  *member
+	eurekas []*member
 	logins  []*member
 	cards   []*member
 	portals []*member
@@ -50,9 +52,14 @@ func startCluster(t testing.TB) *cluster {
 	}
 	all := []string{"--internal.credential-file", filepath.Join(keys, "internal")}
 	c.flags["eureka"] = append(anyPort("eureka"), all...)
-	c.eureka = c.launch("eureka", "eureka")
-	c.eureka.ready(t)
-	all = append(all, "--eureka.urls", c.eureka.url+"/eureka/", "--public-url", "http://localhost:5000")
+	var registries []string
+	for i := range 2 {
+		m := c.launch("eureka", fmt.Sprint("eureka", i))
+		m.ready(t)
+		c.eurekas = append(c.eurekas, m)
+		registries = append(registries, m.url+"/eureka/")
+	}
+	all = append(all, "--eureka.urls", strings.Join(registries, ","), "--public-url", "http://localhost:5000")
 	stored := append(onMongo(at), all...)
 	c.flags["login"] = append(append(anyPort("login"), "--keyring.url", "file:"+filepath.Join(keys, "login.key"),
 		"--login.rate-per-address", "1000000", "--login.rate-per-network", "1000000"), stored...)
@@ -64,17 +71,17 @@ func startCluster(t testing.TB) *cluster {
 		c.cards = append(c.cards, c.launch("creditcard", fmt.Sprint("creditcard", i)))
 		c.portals = append(c.portals, c.launch("portal", fmt.Sprint("portal", i)))
 	}
-	for _, m := range c.members() {
+	for _, m := range slices.Concat(c.logins, c.cards, c.portals) {
 		m.ready(t)
 	}
 	return c
 }
 
-// members are all processes but the registry.
+// members are all processes.
 func (c *cluster) members() []*member {
 	var all []*member
 	for i := range c.logins {
-		all = append(all, c.logins[i], c.cards[i], c.portals[i])
+		all = append(all, c.logins[i], c.eurekas[i], c.cards[i], c.portals[i])
 	}
 	return all
 }
