@@ -14,8 +14,6 @@ type answer struct {
 	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
 }
 
-func (a answer) to(p *program) boot.Output { return boot.Output{Writer: p.stdout, Format: a.Output} }
-
 // mailCmd holds ccms mail list and retry.
 type mailCmd struct {
 	List  mailListCmd  `cmd:"" help:"List mails that wait or were given up, without what they say and to whom."`
@@ -30,7 +28,7 @@ func (c *mailListCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.ListMail(ctx, s, c.to(p))
+	return boot.Beside(s, p.stdout, c.Output).ListMail(ctx)
 }
 
 type mailRetryCmd struct {
@@ -48,7 +46,7 @@ func (c *mailRetryCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.RetryMail(ctx, s, boot.MailRetry{ID: c.ID, All: c.All}, c.to(p))
+	return boot.Beside(s, p.stdout, c.Output).RetryMail(ctx, c.ID)
 }
 
 // auditCmd holds ccms audit verify.
@@ -67,5 +65,5 @@ func (c *auditVerifyCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.VerifyAudit(ctx, s, c.Head, c.to(p))
+	return boot.Beside(s, p.stdout, c.Output).VerifyAudit(ctx, c.Head)
 }

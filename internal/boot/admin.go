@@ -4,53 +4,59 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
 	"github.com/go-json-experiment/json"
 
 	"ccms/internal/admin"
+	"ccms/internal/audit"
+	"ccms/internal/command"
 	"ccms/internal/config"
 	"ccms/internal/datadir"
 )
 
-// A command of an administrator is one function on what boot has opened. The
-// process that runs on the data folder does it; when there is none, the
-// command's own process opens the store and does the same.
+// A command of an administrator is done by the process that runs on the data
+// folder, on what it has opened; when there is none, the command's own process
+// opens the store and does the same.
 
-// command does one and returns its answer.
-type command func(ctx context.Context, p *process, args []byte) (any, error)
-
-// commands are those that work beside a running server.
-func commands() map[string]command {
-	return map[string]command{
-		"audit verify": act((*process).verifyAudit),
-		"mail list":    act((*process).listMail),
-		"mail retry":   act((*process).retryMail),
+// Beside returns how commands are done beside a running server or without one,
+// and where their answers go, as text or "json".
+func Beside(s config.Settings, out io.Writer, format string) command.Client {
+	ask := func(ctx context.Context, name string, args, answer any) error {
+		return carryOut(ctx, s, admin.Request{Command: name, Args: args}, answer)
 	}
-}
-
-// act makes a command of a typed function.
-func act[In, Out any](do func(*process, context.Context, In) (Out, error)) command {
-	return func(ctx context.Context, p *process, args []byte) (any, error) {
-		var in In
-		if err := json.Unmarshal(args, &in); err != nil {
-			return nil, fmt.Errorf("the command's arguments are of another version: %w", err)
-		}
-		return do(p, ctx, in)
-	}
+	return command.Client{Ask: ask, Out: out, Format: format}
 }
 
 // do does a command by name.
 func (p *process) do(ctx context.Context, name string, args []byte) (any, error) {
-	c, ok := commands()[name]
-	switch {
-	case !ok:
-		return nil, fmt.Errorf("the running process does not know %q: it is of another version", name)
-	case p.db == nil:
+	if p.db == nil {
 		return nil, errors.New("the process that runs on this data folder has no store: name the folder of another with --data")
 	}
-	return c(ctx, p, args)
+	return command.Desk{Mail: p.openMailQueue, Logs: p.auditLogs()}.Do(ctx, name, args)
+}
+
+// auditLogs are those of the services this process belongs to.
+func (p *process) auditLogs() []command.Log {
+	var logs []command.Log
+	for _, b := range []struct{ service, collection, keys, file string }{
+		{loginName, loginAudit, "LoginKey", "login.key"},
+		{cardName, cardAudit, "CreditCardKey", "creditcard.key"},
+	} {
+		if !p.holds(b.service, b.file) {
+			continue
+		}
+		logs = append(logs, command.Log{Service: b.service, Open: func(ctx context.Context) (audit.Config, error) {
+			ring, err := p.openRing(ctx, b.keys, b.file)
+			if err != nil {
+				return audit.Config{}, err
+			}
+			return p.auditConfig(ctx, ring, b.collection)
+		}})
+	}
+	return logs
 }
 
 // serveAdmin answers commands until ctx ends.

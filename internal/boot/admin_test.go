@@ -13,16 +13,16 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"ccms/internal/admin"
+	"ccms/internal/command"
 	"ccms/internal/config"
 	"ccms/internal/datadir"
 	"ccms/internal/store"
 )
 
-// answerOf runs a command that prints and returns what it printed.
-func answerOf(t *testing.T, run func(Output) error, format string) (string, error) {
-	t.Helper()
+// answerOf runs a command and returns what it printed.
+func answerOf(s config.Settings, run func(command.Client) error, format string) (string, error) {
 	var b bytes.Buffer
-	err := run(Output{Writer: &b, Format: format})
+	err := run(Beside(s, &b, format))
 	return b.String(), err
 }
 
@@ -61,26 +61,26 @@ func TestCommandsWithAndWithoutAServer(t *testing.T) {
 
 // checkMailCommands expects one mail that cannot be sent.
 func checkMailCommands(t *testing.T, s config.Settings) {
-	list := func(w Output) error { return ListMail(t.Context(), s, w) }
-	text, err := answerOf(t, list, "json")
-	var letters []Letter
+	list := func(c command.Client) error { return c.ListMail(t.Context()) }
+	text, err := answerOf(s, list, "json")
+	var letters []command.Letter
 	if err != nil || json.Unmarshal([]byte(text), &letters) != nil || len(letters) != 1 || letters[0].Kind != "login.mail" || letters[0].Created.IsZero() {
 		t.Fatalf("%s, %v", text, err)
 	}
-	if text, err := answerOf(t, list, "text"); err != nil || !strings.Contains(text, letters[0].ID) || strings.Contains(text, "@") {
+	if text, err := answerOf(s, list, "text"); err != nil || !strings.Contains(text, letters[0].ID) || strings.Contains(text, "@") {
 		t.Errorf("%s, %v", text, err)
 	}
-	retry := func(which MailRetry) (string, error) {
-		return answerOf(t, func(w Output) error { return RetryMail(t.Context(), s, which, w) }, "json")
+	retry := func(id string) (string, error) {
+		return answerOf(s, func(c command.Client) error { return c.RetryMail(t.Context(), id) }, "json")
 	}
 	// A worker may just have it in hand.
-	if text, err := retry(MailRetry{ID: letters[0].ID}); err == nil && text != "{\"retried\":1}\n" || err != nil && !strings.Contains(err.Error(), "is being sent right now") {
+	if text, err := retry(letters[0].ID); err == nil && text != "{\"retried\":1}\n" || err != nil && !strings.Contains(err.Error(), "is being sent right now") {
 		t.Errorf("%s, %v", text, err)
 	}
-	if text, err := retry(MailRetry{All: true}); err != nil || !strings.HasPrefix(text, `{"retried":`) {
+	if text, err := retry(""); err != nil || !strings.HasPrefix(text, `{"retried":`) {
 		t.Errorf("%s, %v", text, err)
 	}
-	if _, err := retry(MailRetry{ID: "none"}); err == nil || !strings.Contains(err.Error(), `there is no mail "none"`) {
+	if _, err := retry("none"); err == nil || !strings.Contains(err.Error(), `there is no mail "none"`) {
 		t.Errorf("%v", err)
 	}
 }
@@ -88,10 +88,10 @@ func checkMailCommands(t *testing.T, s config.Settings) {
 // checkAuditVerify expects an intact log.
 func checkAuditVerify(t *testing.T, s config.Settings) {
 	heads := filepath.Join(t.TempDir(), "heads")
-	verify := func(w Output) error { return VerifyAudit(t.Context(), s, heads, w) }
+	verify := func(c command.Client) error { return c.VerifyAudit(t.Context(), heads) }
 	for range 2 { // the second holds the log against the first
-		text, err := answerOf(t, verify, "json")
-		var books []Book
+		text, err := answerOf(s, verify, "json")
+		var books []command.Book
 		if err != nil || json.Unmarshal([]byte(text), &books) != nil || len(books) != 2 || books[0].Records == 0 || books[1].Records == 0 || len(books[0].Heads) != 1 {
 			t.Fatalf("%s, %v", text, err)
 		}
@@ -99,7 +99,7 @@ func checkAuditVerify(t *testing.T, s config.Settings) {
 			t.Errorf("%s, %v", kept, err)
 		}
 	}
-	if text, err := answerOf(t, verify, "text"); err != nil || strings.Count(text, "ok  ") != 2 {
+	if text, err := answerOf(s, verify, "text"); err != nil || strings.Count(text, "ok  ") != 2 {
 		t.Errorf("%s, %v", text, err)
 	}
 }
@@ -186,16 +186,16 @@ func TestAuditVerifyNamesThePlaceThatWasAltered(t *testing.T) {
 			return
 		}
 	})
-	text, err := answerOf(t, func(w Output) error { return VerifyAudit(t.Context(), s, "", w) }, "text")
-	if !errors.Is(err, ErrBroken) || !strings.Contains(text, "FAIL  login-service: audit: chain ") || !strings.Contains(text, "ok    creditcard-service") {
+	text, err := answerOf(s, func(c command.Client) error { return c.VerifyAudit(t.Context(), "") }, "text")
+	if !errors.Is(err, command.ErrBroken) || !strings.Contains(text, "FAIL  login-service: audit: chain ") || !strings.Contains(text, "ok    creditcard-service") {
 		t.Errorf("%s, %v", text, err)
 	}
 }
 
 func TestAuditVerifyFindsALogThatWasReplacedAsAWhole(t *testing.T) {
 	s, heads := noServer(t), filepath.Join(t.TempDir(), "heads")
-	verify := func(w Output) error { return VerifyAudit(t.Context(), s, heads, w) }
-	if text, err := answerOf(t, verify, "text"); err != nil {
+	verify := func(c command.Client) error { return c.VerifyAudit(t.Context(), heads) }
+	if text, err := answerOf(s, verify, "text"); err != nil {
 		t.Fatal(text, err)
 	}
 	for _, name := range []string{loginAudit, loginAudit + "Checkpoint"} {
@@ -214,20 +214,20 @@ func TestAuditVerifyFindsALogThatWasReplacedAsAWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text, err := answerOf(t, verify, "text"); !errors.Is(err, ErrBroken) || !strings.Contains(text, "missing") {
+	if text, err := answerOf(s, verify, "text"); !errors.Is(err, command.ErrBroken) || !strings.Contains(text, "missing") {
 		t.Errorf("%s, %v", text, err)
 	}
 	if after, err := os.ReadFile(heads); err != nil || !bytes.Equal(before, after) {
 		t.Errorf("the heads were overwritten: %v", err)
 	}
-	if text, err := answerOf(t, func(w Output) error { return VerifyAudit(t.Context(), s, "", w) }, "text"); err != nil {
+	if text, err := answerOf(s, func(c command.Client) error { return c.VerifyAudit(t.Context(), "") }, "text"); err != nil {
 		t.Errorf("without the heads nothing shows it, yet %s, %v", text, err)
 	}
 }
 
 func TestCommandsSayWhatToDo(t *testing.T) {
 	list := func(s config.Settings) error {
-		_, err := answerOf(t, func(w Output) error { return ListMail(t.Context(), s, w) }, "text")
+		_, err := answerOf(s, func(c command.Client) error { return c.ListMail(t.Context()) }, "text")
 		return err
 	}
 	open := settings(t)

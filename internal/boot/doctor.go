@@ -17,7 +17,6 @@ import (
 	"golang.org/x/crypto/bcrypt"
 	"golang.org/x/sys/unix"
 
-	"ccms/internal/admin"
 	"ccms/internal/certs"
 	"ccms/internal/config"
 	"ccms/internal/datadir"
@@ -171,8 +170,8 @@ func checkMail(ctx context.Context, s config.Settings) Finding {
 	}
 	ctx, cancel := context.WithTimeout(ctx, mailTimeout)
 	defer cancel()
-	var letters []Letter
-	if err := carryOut(ctx, s, admin.Request{Command: "mail list", Args: struct{}{}}, &letters); err != nil {
+	letters, err := Beside(s, io.Discard, "").Letters(ctx)
+	if err != nil {
 		return f // there is no store yet, or none of the login service; the other checks tell
 	}
 	wait, dead, late := 0, 0, false

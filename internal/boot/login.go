@@ -115,16 +115,30 @@ func (p *process) openRing(ctx context.Context, collection, file string) (*keyri
 
 // openAudit opens the record of a service; it is closed after all work ended.
 func (p *process) openAudit(ctx context.Context, s *service, ring *keyring.Ring, collection string) (*audit.Log, error) {
-	key, err := ring.Secret(ctx, "audit")
+	cfg, err := p.auditConfig(ctx, ring, collection)
 	if err != nil {
-		return nil, fmt.Errorf("audit key: %w", err)
+		return nil, err
 	}
-	log, err := audit.Open(ctx, audit.Config{DB: p.db, Key: key, Collection: collection})
+	log, err := audit.Open(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open audit log: %w", err)
 	}
 	s.closers = append(s.closers, log.Close)
 	return log, nil
+}
+
+// The collections of the services' records.
+const (
+	loginAudit = "LoginAudit"
+	cardAudit  = "CreditCardAudit"
+)
+
+func (p *process) auditConfig(ctx context.Context, ring *keyring.Ring, collection string) (audit.Config, error) {
+	key, err := ring.Secret(ctx, "audit")
+	if err != nil {
+		return audit.Config{}, fmt.Errorf("audit key: %w", err)
+	}
+	return audit.Config{DB: p.db, Key: key, Collection: collection}, nil
 }
 
 func openCounters(ctx context.Context, p *process, ring *keyring.Ring) (*limit.Counters, error) {

@@ -1,4 +1,4 @@
-package boot
+package command
 
 import (
 	"context"
@@ -9,16 +9,14 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"ccms/internal/admin"
 	"ccms/internal/audit"
-	"ccms/internal/config"
 )
 
-// The collections of the services' records.
-const (
-	loginAudit = "LoginAudit"
-	cardAudit  = "CreditCardAudit"
-)
+// Log is the audit log of one service.
+type Log struct {
+	Service string
+	Open    func(context.Context) (audit.Config, error)
+}
 
 // Book is what a check of one service's audit log found.
 type Book struct {
@@ -32,33 +30,21 @@ type Book struct {
 // ErrBroken is returned by VerifyAudit when a log was altered.
 var ErrBroken = errors.New("the audit log was altered, see above")
 
-// verifyAudit checks the logs of the services this process belongs to, against
-// the books of an earlier check too.
-func (p *process) verifyAudit(ctx context.Context, kept []Book) ([]Book, error) {
-	var books []Book
-	for _, b := range []struct{ service, collection, keys, file string }{
-		{loginName, loginAudit, "LoginKey", "login.key"},
-		{cardName, cardAudit, "CreditCardKey", "creditcard.key"},
-	} {
-		if !p.holds(b.service, b.file) {
-			continue
-		}
-		ring, err := p.openRing(ctx, b.keys, b.file)
-		if err != nil {
-			return nil, err
-		}
-		key, err := ring.Secret(ctx, "audit")
-		if err != nil {
-			return nil, fmt.Errorf("audit key: %w", err)
-		}
-		book := Book{Service: b.service}
-		if err := book.verify(ctx, audit.Config{DB: p.db, Key: key, Collection: b.collection}, kept); err != nil {
-			return nil, err
-		}
-		books = append(books, book)
-	}
-	if books == nil {
+// verifyAudit checks all logs, against the books of an earlier check too.
+func (d Desk) verifyAudit(ctx context.Context, kept []Book) ([]Book, error) {
+	if len(d.Logs) == 0 {
 		return nil, errors.New("no audit log is kept here: name the data folder of a login or card service with --data")
+	}
+	books := make([]Book, len(d.Logs))
+	for i, log := range d.Logs {
+		cfg, err := log.Open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		books[i].Service = log.Service
+		if err := books[i].verify(ctx, cfg, kept); err != nil {
+			return nil, err
+		}
 	}
 	return books, nil
 }
@@ -85,16 +71,16 @@ func (b *Book) verify(ctx context.Context, cfg audit.Config, kept []Book) error 
 // it also holds them against the check that wrote the file, if there was one,
 // and then writes today's heads: kept elsewhere, they show a log that was cut
 // or replaced as a whole.
-func VerifyAudit(ctx context.Context, s config.Settings, headFile string, w Output) error {
+func (c Client) VerifyAudit(ctx context.Context, headFile string) error {
 	kept, err := readBooks(headFile)
 	if err != nil {
 		return err
 	}
 	var books []Book
-	if err := carryOut(ctx, s, admin.Request{Command: "audit verify", Args: kept}, &books); err != nil {
+	if err := c.Ask(ctx, verifyAudit, kept, &books); err != nil {
 		return err
 	}
-	if err := writeBooks(w, books); err != nil {
+	if err := c.writeBooks(books); err != nil {
 		return err
 	}
 	for _, b := range books {
@@ -133,16 +119,16 @@ func readBooks(file string) ([]Book, error) {
 	return books, nil
 }
 
-func writeBooks(w Output, books []Book) error {
-	if w.Format == "json" {
-		return writeJSON(w, books)
+func (c Client) writeBooks(books []Book) error {
+	if c.Format == "json" {
+		return c.json(books)
 	}
 	for _, b := range books {
 		line := fmt.Sprintf("ok    %s: %d records in %d chains, %d checkpoints", b.Service, b.Records, len(b.Heads), b.Checkpoints)
 		if b.Broken != "" {
 			line = fmt.Sprintf("FAIL  %s: %s", b.Service, b.Broken)
 		}
-		if _, err := fmt.Fprintln(w, line); err != nil {
+		if _, err := fmt.Fprintln(c.Out, line); err != nil {
 			return err
 		}
 	}

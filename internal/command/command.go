@@ -1,0 +1,72 @@
+// Package command owns what an administrator may ask of a store beside a running
+// server: which mails wait and that they are tried again, and whether the audit
+// logs are intact. A Desk does it, a Client asks for it and shows the answer. It
+// opens nothing and knows no road between the two: package boot hands both what
+// they need, and admin is the road.
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/go-json-experiment/json"
+
+	"ccms/internal/outbox"
+)
+
+// Desk does commands.
+type Desk struct {
+	// Mail opens the queue of mails.
+	Mail func(context.Context) (*outbox.Queue, error)
+	// Logs are the audit logs that can be read here.
+	Logs []Log
+}
+
+// The commands by name.
+const (
+	listMail    = "mail list"
+	retryMail   = "mail retry"
+	verifyAudit = "audit verify"
+)
+
+// Do does a command by name; args are JSON. Its error is told to the person who
+// asked.
+func (d Desk) Do(ctx context.Context, name string, args []byte) (any, error) {
+	switch name {
+	case listMail:
+		return act(ctx, d.listMail, args)
+	case retryMail:
+		return act(ctx, d.retryMail, args)
+	case verifyAudit:
+		return act(ctx, d.verifyAudit, args)
+	}
+	return nil, fmt.Errorf("the running process does not know %q: it is of another version", name)
+}
+
+// act calls a typed function.
+func act[In, Out any](ctx context.Context, do func(context.Context, In) (Out, error), args []byte) (any, error) {
+	var in In
+	if err := json.Unmarshal(args, &in); err != nil {
+		return nil, fmt.Errorf("the command's arguments are of another version: %w", err)
+	}
+	return do(ctx, in)
+}
+
+// Client asks for commands and writes their answers.
+type Client struct {
+	// Ask has a command done at a desk and decodes its answer into out.
+	Ask    func(ctx context.Context, name string, args, out any) error
+	Out    io.Writer
+	Format string // "json", else text
+}
+
+// json writes one line that a program may read.
+func (c Client) json(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	_, err = c.Out.Write(append(b, '\n'))
+	return err
+}
