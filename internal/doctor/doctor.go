@@ -1,0 +1,91 @@
+// Package doctor owns the checks of a machine and a data folder, beside a
+// running server or without one, and their report. It reads no settings and
+// opens no store: package boot says what is set and hands it the ways to look.
+// What is wrong is a finding with advice and never an error.
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+
+	"ccms/internal/command"
+	"ccms/internal/datadir"
+	"ccms/internal/trust"
+)
+
+// Finding is one line of the report.
+type Finding struct {
+	Check  string `json:"check"`
+	OK     bool   `json:"ok"`
+	Says   string `json:"says"`
+	Advice string `json:"advice,omitzero"` // what to do when not OK
+}
+
+// Patient is what is looked at.
+type Patient struct {
+	Dir        *datadir.Dir
+	BcryptCost int
+	// MailServer is its URL without a password; "" when mails become files.
+	MailServer string
+	// Letters asks for the mails that wait. Its error is not told: there is no
+	// store yet, or none of the login service, and other checks tell.
+	Letters func(context.Context) ([]command.Letter, error)
+	// Trust is which certificates a server would show. Whether it made any of
+	// its own is found out.
+	Trust trust.Config
+	// Services are those of a server that runs. Beside it the store and the
+	// addresses are left alone.
+	Services func(datadir.Running) []Service
+	Store    Store
+	// Addresses are those a server will listen on.
+	Addresses []string
+}
+
+// Service is one that should answer.
+type Service struct{ Check, Name, URL string }
+
+// Examine makes all checks.
+func Examine(ctx context.Context, p Patient) []Finding {
+	run, alive := p.Dir.Running()
+	findings := []Finding{
+		checkData(p.Dir.Path()), checkKeys(p.Dir), checkSpace(p.Dir.Path()), checkHash(p.BcryptCost), checkMail(ctx, p),
+	}
+	// Those of our own count only while they are shown: the next start renews
+	// them.
+	p.Trust.Own = alive && overTLS(run) && p.Trust.HasOwn()
+	findings = append(findings, checkCertificates(p.Trust.Shown()))
+	if alive {
+		return append(findings, checkServices(ctx, p.Services(run), p.Trust)...)
+	}
+	return append(findings, checkStore(ctx, p.Store), checkAddresses(p.Addresses))
+}
+
+// Well reports whether every check passed.
+func Well(findings []Finding) bool {
+	return !slices.ContainsFunc(findings, func(f Finding) bool { return !f.OK })
+}
+
+// Report writes findings as text or, where format is "json", as an array.
+func Report(w io.Writer, findings []Finding, format string) error {
+	if format == "json" {
+		return json.MarshalWrite(w, findings)
+	}
+	for _, f := range findings {
+		mark := "ok  "
+		if !f.OK {
+			mark = "FAIL"
+		}
+		line := fmt.Sprintf("%s  %-8s %s", mark, f.Check, f.Says)
+		if f.Advice != "" {
+			line += ": " + f.Advice
+		}
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
