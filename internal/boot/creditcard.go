@@ -7,6 +7,7 @@ import (
 
 	"ccms/internal/bearer"
 	"ccms/internal/creditcard"
+	"ccms/internal/figures"
 	"ccms/internal/idempotency"
 	"ccms/internal/vault"
 	"ccms/internal/vault/keyring"
@@ -46,7 +47,7 @@ func (p *process) wireCards(ctx context.Context, s *service) error {
 	}
 	cards.Routes(s.mux)
 	s.actuator.Registry().MustRegister(cards.Collectors()...)
-	s.actuator.Registry().MustRegister(breakerMetrics(checker.Breaker())...)
+	s.actuator.Registry().MustRegister(figures.Breaker(checker.Breaker())...)
 	p.watchStore(s)
 	s.work = append(s.work, cards.Run)
 	return nil

@@ -6,6 +6,7 @@ import (
 
 	"ccms/internal/eureka"
 	"ccms/internal/eureka/registry"
+	"ccms/internal/figures"
 	"ccms/internal/identity"
 )
 
@@ -23,7 +24,7 @@ func (p *process) addEureka(ctx context.Context) (*service, error) {
 		Authorize: func(r *http.Request) bool { return prove(r) == identity.PurposeRegistry },
 	})
 	r.Routes(s.mux)
-	s.actuator.Registry().MustRegister(registryFigures(r))
+	s.actuator.Registry().MustRegister(figures.Registry(r))
 	s.work = append(s.work, r.Run)
 	return s, nil
 }

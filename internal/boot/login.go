@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ccms/internal/audit"
+	"ccms/internal/figures"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
 	"ccms/internal/limit"
@@ -99,7 +100,7 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 	}
 	accounts.Routes(s.mux)
 	s.work = append(s.work, queue.Run, accounts.Run)
-	s.actuator.Registry().MustRegister(queueMetrics(queue, "login")...)
+	s.actuator.Registry().MustRegister(figures.Queue(queue, "login")...)
 	p.watchStore(s)
 	return nil
 }
