@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -136,11 +137,11 @@ func (c *Client) renew(ctx context.Context) error {
 		return c.register(ctx, self)
 	}
 	q := url.Values{"status": {string(self.Status)}, "lastDirtyTimestamp": {strconv.FormatInt(self.LastDirty, 10)}}
-	a, err := c.servers.do(ctx, question{http.MethodPut, pathOf(self) + "?" + q.Encode(), nil})
+	answers, err := c.servers.everywhere(ctx, question{http.MethodPut, pathOf(self) + "?" + q.Encode(), nil})
 	switch {
 	case err != nil:
 		return err
-	case a.status == http.StatusNotFound:
+	case some(answers, http.StatusNotFound):
 		c.mu.Lock()
 		if c.self == self {
 			c.dirty(self.Status)
@@ -148,19 +149,24 @@ func (c *Client) renew(ctx context.Context) error {
 		self = c.self
 		c.mu.Unlock()
 		return c.register(ctx, self)
-	case a.status != http.StatusOK:
-		return refused("heartbeat", a)
+	case !some(answers, http.StatusOK):
+		return refused("heartbeat", answers[0])
 	}
 	return nil
 }
 
+// some reports whether a registry answered with status.
+func some(answers []answer, status int) bool {
+	return slices.ContainsFunc(answers, func(a answer) bool { return a.status == status })
+}
+
 func (c *Client) register(ctx context.Context, self *eureka.Instance) error {
-	a, err := c.servers.do(ctx, registration(self))
+	answers, err := c.servers.everywhere(ctx, registration(self))
 	if err != nil {
 		return err
 	}
-	if a.status != http.StatusNoContent && a.status != http.StatusOK {
-		return refused("registration", a)
+	if !some(answers, http.StatusNoContent) && !some(answers, http.StatusOK) {
+		return refused("registration", answers[0])
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -199,9 +205,9 @@ func (c *Client) leave(ctx context.Context) {
 	c.dirty(eureka.Down)
 	self := c.self
 	c.mu.Unlock()
-	_, err := c.servers.do(ctx, registration(self))
+	_, err := c.servers.everywhere(ctx, registration(self))
 	if err == nil {
-		_, err = c.servers.do(ctx, question{http.MethodDelete, pathOf(self), nil})
+		_, err = c.servers.everywhere(ctx, question{http.MethodDelete, pathOf(self), nil})
 	}
 	if err != nil {
 		c.cfg.Log.Debug("registry not told of the end", "error.message", err.Error())

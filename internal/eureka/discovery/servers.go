@@ -21,13 +21,15 @@ import (
 const (
 	bodyLimit  = 64 << 20         // of a list, unpacked; 50,000 instances
 	quarantine = 30 * time.Second // of a registry that failed
+	lessTime   = time.Second      // for a write to it meanwhile
 )
 
 // errUnreachable says that no registry answered.
 var errUnreachable = errors.New("discovery: no registry answers")
 
-// servers are the registries there are. One that failed is asked last for a
-// while; the one that answered stays in use.
+// servers are the registries there are. All are told of this service; for
+// reading, one that failed is asked last for a while, and the one that answered
+// stays in use.
 type servers struct {
 	http    *http.Client
 	timeout time.Duration
@@ -120,6 +122,45 @@ func (s *servers) do(ctx context.Context, q question) (answer, error) {
 		}
 	}
 	return answer{}, fmt.Errorf("%w: %w", errUnreachable, failed)
+}
+
+// everywhere sends a write to every registry: those that do not replicate to
+// each other know only what they are told. One that failed lately is given
+// less time. It returns what those say that answer.
+func (s *servers) everywhere(ctx context.Context, q question) ([]answer, error) {
+	list, now := s.order(), s.now()
+	answers, failures := make([]answer, len(list)), make([]error, len(list))
+	var wg sync.WaitGroup
+	for i, v := range list {
+		wg.Go(func() {
+			ctx := ctx
+			if s.isBad(v, now) {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, lessTime)
+				defer cancel()
+			}
+			answers[i], failures[i] = s.ask(ctx, v, q)
+			if failures[i] == nil && answers[i].status >= http.StatusInternalServerError {
+				failures[i] = fmt.Errorf("registry answered %d", answers[i].status)
+			}
+			if failures[i] != nil {
+				answers[i] = answer{}
+				s.mark(v, failures[i])
+			}
+		})
+	}
+	wg.Wait()
+	answers = slices.DeleteFunc(answers, func(a answer) bool { return a.status == 0 })
+	if len(answers) == 0 {
+		return nil, fmt.Errorf("%w: %w", errUnreachable, errors.Join(failures...))
+	}
+	return answers, nil
+}
+
+func (s *servers) isBad(v *server, now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Before(v.bad)
 }
 
 func (s *servers) mark(v *server, err error) {
