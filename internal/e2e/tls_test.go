@@ -48,7 +48,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer staying.CloseIdleConnections()
-	coming := staying.Clone()
+	coming, looking := staying.Clone(), staying.Clone()
 	coming.DisableKeepAlives = true
 
 	ctx, stop := context.WithCancel(t.Context())
@@ -76,7 +76,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	}
 	serials := map[string]bool{}
 	for range 5 {
-		before := shown(t, p.Portal, coming)
+		before := shown(t, p.Portal, looking)
 		serials[before] = true
 		if err := os.Remove(filepath.Join(p.dir, "tls", "server.pem")); err != nil { // so that a new one is due
 			t.Fatal(err)
@@ -85,7 +85,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 		enough := answered.Load() + 20 // requests around every change
-		for deadline := time.Now().Add(10 * time.Second); shown(t, p.Portal, coming) == before || answered.Load() < enough; {
+		for deadline := time.Now().Add(10 * time.Second); shown(t, p.Portal, looking) == before || answered.Load() < enough; {
 			if time.Now().After(deadline) {
 				t.Fatalf("the new certificate is not shown, or %d requests hang\n%s", enough-answered.Load(), p.output)
 			}

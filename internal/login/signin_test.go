@@ -224,7 +224,9 @@ func TestParallelGuessesNeverExceedTheLimit(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if n := h.hashes() - before; n != 5 || statuses[401] != 5 || statuses[403] != 195 {
+			// A slow machine may let some run out of time; none may guess more.
+			shed := statuses[503] + statuses[504]
+			if n := h.hashes() - before; n != 5 || statuses[401] != 5 || statuses[403]+shed != 195 {
 				t.Errorf("%d bcrypt runs, statuses %v", n, statuses)
 			}
 		})
