@@ -31,7 +31,7 @@ func besideRig(t *testing.T, more ...string) (config.Settings, *rig) {
 	t.Helper()
 	s := settings(t, more...)
 	r := startRig(t, s, nil)
-	r.work.start(r.serveAdmin)
+	r.work.Start(r.serveAdmin)
 	for _, err := os.Stat(r.dir.File("admin.sock")); err != nil; _, err = os.Stat(r.dir.File("admin.sock")) {
 		if t.Context().Err() != nil {
 			t.Fatal(err)

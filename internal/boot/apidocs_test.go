@@ -371,7 +371,7 @@ func (p *provoker) provokeAnywhere(t *testing.T) {
 		t.Errorf("server: %d %s %q", status, code, message)
 	}
 	p.seen["noMethod"], p.seen["server"] = true, true
-	p.stages[loginName].stop()
+	p.stages[loginName].Stop()
 	p.gives(t, "unavailable", request{service: portalName, operation: "POST /api/customer/login", body: "{}"})
 }
 

@@ -1,7 +1,9 @@
 // Package boot puts the parts together: it is the only package that knows
-// every other. There is one file per service, up.go for all four in one
-// process, and beside them what a process needs before it can serve: its data
-// folder, keys, logs and signals. It holds no rule of a domain.
+// every other, and what the settings mean for each. There is one file per
+// service, up.go for all four in one process, one.go for one alone, admin.go and
+// doctor.go for commands beside them. It holds no rule of a domain, and none of
+// the folder, the certificates or the order that a process lives by: those are
+// in datadir, trust and lifecycle.
 package boot
 
 import (
@@ -15,8 +17,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
-	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,8 +26,10 @@ import (
 	"ccms/internal/datadir"
 	"ccms/internal/eureka"
 	"ccms/internal/eureka/discovery"
+	"ccms/internal/harden"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/lifecycle"
 	"ccms/internal/logging"
 	"ccms/internal/store"
 	"ccms/internal/trust"
@@ -95,7 +97,7 @@ type Start struct {
 // newProcess opens what every process has. The caller closes it.
 func newProcess(start Start) (*process, error) {
 	s := start.Settings
-	if err := harden(); err != nil {
+	if err := harden.Process(); err != nil {
 		return nil, err
 	}
 	dir, err := datadir.Open(s.Data)
@@ -167,95 +169,38 @@ func (p *process) prove(name string) func(*http.Request) string {
 	}
 }
 
-// run runs every service until ctx ends or one of them fails. It stops in an
-// order in which nobody is asked who is gone: first the services leave the
-// registry, then they answer what they accepted, then background work ends.
+// run runs every service until ctx ends or one of them fails; ready is called
+// once they have found each other.
 func (p *process) run(ctx context.Context, ready func() error) error {
-	ctx, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
-	workers, servers, clients := newStage(ctx, fail), newStage(ctx, fail), newStage(ctx, fail)
-	workers.start(p.watch)
-	workers.start(p.serveAdmin)
+	run := lifecycle.Process{Work: []func(context.Context) error{p.watch, p.serveAdmin}, CloseIdle: p.closeIdle, Ready: ready}
 	for _, s := range p.services {
-		servers.start(s.server.Run)
-		for _, w := range s.work {
-			workers.start(w)
-		}
-		if s.client != nil {
-			clients.start(s.client.Run)
-		}
+		run.Services = append(run.Services, s.runs())
 	}
-	err := p.awaitReady(ctx)
-	if err == nil {
-		err = ready()
+	return lifecycle.Run(ctx, run)
+}
+
+// runs is what a service runs, from now on and at the end.
+func (s *service) runs() lifecycle.Service {
+	run := lifecycle.Service{
+		Serve:  s.server.Run,
+		Work:   s.work,
+		Retire: func() { s.actuator.SetReady(false) },
+		Close:  append([]func(context.Context) error{func(context.Context) error { s.actuator.Close(); return nil }}, s.closers...),
 	}
-	if err == nil {
-		<-ctx.Done()
+	if s.client != nil {
+		run.Join, run.Await = s.client.Run, s.awaitOthers
 	}
-	fail(err)
-	for _, s := range p.services {
-		s.actuator.SetReady(false) // for who asks us instead of the registry
+	return run
+}
+
+func (s *service) awaitOthers(ctx context.Context) error {
+	if err := s.client.Ready(ctx, s.needs...); err != nil {
+		return fmt.Errorf("%s did not become ready (it needs %s): %w", s.name, strings.Join(s.needs, ", "), err)
 	}
-	clients.stop()
-	p.closeIdle() // a server waits for connections on which nothing was asked yet
-	servers.stop()
-	workers.stop()
-	for _, s := range p.services {
-		s.actuator.Close()
-		for _, c := range s.closers {
-			err = errors.Join(err, c(context.WithoutCancel(ctx)))
-		}
-	}
-	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
-		err = errors.Join(cause, err)
-	}
-	return err
+	return nil
 }
 
 func (p *process) closeIdle() {
 	p.base.CloseIdleConnections()
 	p.trust.CloseIdle()
-}
-
-// startWithin bounds the wait for the others at the start.
-const startWithin = 30 * time.Second
-
-func (p *process) awaitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startWithin)
-	defer cancel()
-	for _, s := range p.services {
-		if s.client == nil {
-			continue
-		}
-		if err := s.client.Ready(ctx, s.needs...); err != nil {
-			return fmt.Errorf("%s did not become ready (it needs %s): %w", s.name, strings.Join(s.needs, ", "), err)
-		}
-	}
-	return nil
-}
-
-// stage is a set of functions that run, and are stopped, together.
-type stage struct {
-	ctx  context.Context
-	end  context.CancelFunc
-	fail context.CancelCauseFunc
-	wg   sync.WaitGroup
-}
-
-func newStage(ctx context.Context, fail context.CancelCauseFunc) *stage {
-	own, end := context.WithCancel(context.WithoutCancel(ctx))
-	return &stage{ctx: own, end: end, fail: fail}
-}
-
-func (g *stage) start(f func(context.Context) error) {
-	g.wg.Go(func() {
-		if err := f(g.ctx); err != nil && g.ctx.Err() == nil {
-			g.fail(err)
-		}
-	})
-}
-
-func (g *stage) stop() {
-	g.end()
-	g.wg.Wait()
 }

@@ -16,6 +16,7 @@ import (
 
 	"ccms/internal/config"
 	"ccms/internal/eureka"
+	"ccms/internal/lifecycle"
 	"ccms/internal/store"
 )
 
@@ -23,8 +24,8 @@ import (
 // that a test can stop one.
 type rig struct {
 	*process
-	stages map[string]*stage
-	work   *stage
+	stages map[string]*lifecycle.Stage
+	work   *lifecycle.Stage
 }
 
 // settings are those of "ccms up" on free ports, and more.
@@ -51,7 +52,7 @@ func startRig(t *testing.T, s config.Settings, change func(*process)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{process: p, stages: map[string]*stage{}}
+	r := &rig{process: p, stages: map[string]*lifecycle.Stage{}}
 	if err := p.openUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -62,25 +63,30 @@ func startRig(t *testing.T, s config.Settings, change func(*process)) *rig {
 		t.Fatal(err)
 	}
 	fail := func(err error) { t.Errorf("a service ended: %v", err) }
-	r.work = newStage(t.Context(), fail)
+	r.work = lifecycle.NewStage(t.Context(), fail)
 	for _, svc := range p.services {
-		g := newStage(t.Context(), fail)
-		g.start(svc.server.Run)
+		g := lifecycle.NewStage(t.Context(), fail)
+		g.Start(svc.server.Run)
 		if svc.client != nil {
-			r.work.start(svc.client.Run)
+			r.work.Start(svc.client.Run)
 		}
 		for _, w := range svc.work {
-			r.work.start(w)
+			r.work.Start(w)
 		}
 		r.stages[svc.name] = g
 	}
-	if err := p.awaitReady(t.Context()); err != nil {
-		t.Fatal(err)
+	for _, svc := range p.services {
+		if svc.client == nil {
+			continue
+		}
+		if err := svc.awaitOthers(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Cleanup(func() {
-		r.work.stop()
+		r.work.Stop()
 		for _, g := range r.stages {
-			g.stop()
+			g.Stop()
 		}
 		for _, svc := range p.services {
 			for _, c := range svc.closers {
@@ -165,7 +171,7 @@ func TestBreakerWhenTheLoginServiceIsStopped(t *testing.T) {
 	if status, code := ask(t, "GET", cards, "", token); status != 403 || code != "UNVERIFIED_ACCOUNT" {
 		t.Fatalf("before: %d %s", status, code)
 	}
-	r.stages[loginName].stop()
+	r.stages[loginName].Stop()
 	if status, code := unanswered(t, cards, token); status != 503 || code != "SERVICE_UNAVAILABLE" {
 		t.Errorf("stopped: %d %s", status, code)
 	}
@@ -248,7 +254,7 @@ func TestServicesSurviveARestartOfTheRegistry(t *testing.T) {
 	token, cards := r.session(t), r.url(portalName)+"/api/creditcards"
 	old := r.service(eureka.Audience)
 	addr := old.server.Addr().String()
-	r.stages[eureka.Audience].stop()
+	r.stages[eureka.Audience].Stop()
 	if status, code := ask(t, "GET", cards, "", token); status != 403 {
 		t.Errorf("without a registry: %d %s", status, code)
 	}
@@ -260,8 +266,8 @@ func TestServicesSurviveARestartOfTheRegistry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newStage(t.Context(), func(err error) { t.Error(err) })
-	g.start(again.server.Run)
+	g := lifecycle.NewStage(t.Context(), func(err error) { t.Error(err) })
+	g.Start(again.server.Run)
 	r.stages[eureka.Audience] = g
 	for deadline := time.Now().Add(45 * time.Second); ; {
 		if registered(t, "http://"+addr+"/eureka/apps") == 3 {

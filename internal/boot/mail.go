@@ -2,12 +2,11 @@ package boot
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
+	"ccms/internal/certs"
 	"ccms/internal/mail"
 	"ccms/internal/outbox"
 )
@@ -34,30 +33,11 @@ func (p *process) openMail() (sender, error) {
 			return nil, err
 		}
 	}
-	if cfg.Roots, err = mailRoots(p.settings.TLS.CAFile); err != nil {
-		return nil, err
-	}
-	return mail.OpenSMTP(cfg)
-}
-
-// mailRoots vouch for a mail server: those of the system, since it is seldom
-// ours, and the authorities of the settings.
-func mailRoots(file string) (*x509.CertPool, error) {
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		return nil, fmt.Errorf("authorities of the system: %w", err)
-	}
-	if file == "" {
-		return roots, nil
-	}
-	pem, err := os.ReadFile(file)
-	if err != nil {
+	// A mail server is seldom ours.
+	if cfg.Roots, err = certs.WithSystem(p.settings.TLS.CAFile); err != nil {
 		return nil, fmt.Errorf("tls.ca-file: %w", err)
 	}
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("tls.ca-file: there is no certificate in %s", file)
-	}
-	return roots, nil
+	return mail.OpenSMTP(cfg)
 }
 
 // openMailQueue opens the queue for commands: it sends nothing.

@@ -115,6 +115,19 @@ func addRoots(pool *x509.CertPool, name string) error {
 	return nil
 }
 
+// WithSystem returns the authorities of the system and those in a PEM file, none
+// more when file is "", for servers that are seldom ours.
+func WithSystem(file string) (*x509.CertPool, error) {
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("authorities of the system: %w", err)
+	}
+	if file == "" {
+		return pool, nil
+	}
+	return pool, addRoots(pool, file)
+}
+
 // Server is how a listener speaks TLS, nil when there is nothing to show:
 // version 1.2 and up with Go's suites and curves, among them the post-quantum
 // hybrids, which any list of our own would lose.

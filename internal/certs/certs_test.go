@@ -320,3 +320,27 @@ func BenchmarkHandshake(b *testing.B) {
 		}
 	}
 }
+
+func TestAuthoritiesBesideThoseOfTheSystem(t *testing.T) {
+	r := newRoot(t)
+	pool, err := certs.WithSystem(r.file())
+	if err != nil {
+		t.Fatal(err)
+	}
+	system, err := certs.WithSystem("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pool.Equal(system) {
+		t.Error("the authority of the file is not among them")
+	}
+	none := filepath.Join(t.TempDir(), "none.pem")
+	if err := os.WriteFile(none, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{none, none + ".away"} {
+		if _, err := certs.WithSystem(file); err == nil {
+			t.Errorf("%s was taken", file)
+		}
+	}
+}

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package boot
+package harden
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// harden keeps what is in memory out of core dumps (PCI DSS 3.3.2).
-func harden() error {
+// Process keeps what is in memory out of core dumps (PCI DSS 3.3.2).
+func Process() error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("forbid core dumps: %w", err)
 	}

@@ -1,4 +1,4 @@
-package boot
+package harden
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// harden keeps what is in memory in memory: no core dump, and no other process
+// Process keeps what is in memory in memory: no core dump, and no other process
 // of the same user may read ours (PCI DSS 3.3.2).
-func harden() error {
+func Process() error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("forbid core dumps: %w", err)
 	}
