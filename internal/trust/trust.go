@@ -23,7 +23,9 @@ const ExpiresSoon = 14 * 24 * time.Hour
 
 // Config describes Trust.
 type Config struct {
-	Services []string // ours, as proofs spell them; those connected to
+	// Services are ours, as the registry and the proofs spell them. Each can be
+	// reached by Transport, and our own certificate is for each.
+	Services []string
 	// Given is the certificate shown to everyone. Default none.
 	Given certs.Pair
 	// Authority is a PEM file of who vouches for others. Default none: the
@@ -32,9 +34,12 @@ type Config struct {
 	// Own adds a certificate of our own making, and the authority behind it.
 	// Beside a given one, which people are shown, it serves the services among
 	// themselves alone. Default false.
-	Own    bool
-	Folder string   // where our own are kept
-	Names  []string // of this machine and what people call us, for our own
+	Own bool
+	// Folder is where our own are kept.
+	Folder string
+	// Names are those of this machine and what people call us: without a given
+	// certificate, our own is for them too.
+	Names []string
 }
 
 // Shown is which certificates such a process shows and whom it believes.
