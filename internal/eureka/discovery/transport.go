@@ -50,13 +50,15 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("%w of %s", ErrNoInstance, strings.ToUpper(app))
 	}
 	var failed error
-	for _, target := range targets {
+	tried := map[string]bool{}
+	for len(targets) > 0 {
+		target := targets[0]
 		resp, err := t.sender(app, target).RoundTrip(at(r, target, body))
 		if err == nil {
 			body.commit(false)
 			return resp, nil
 		}
-		failed = err
+		failed, tried[target.Host] = err, true
 		if isDial(err) {
 			t.client.refused(target.Host, err)
 		} else if !safe(r) {
@@ -64,6 +66,9 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		if r.Context().Err() != nil || body.touched() {
 			break
+		}
+		if targets = targets[1:]; len(targets) == 0 {
+			targets = t.client.untried(r.Context(), app, tried)
 		}
 	}
 	body.commit(true)
@@ -118,6 +123,36 @@ func (c *Client) firstTargets(ctx context.Context, app string) []*url.URL {
 		if heard {
 			return c.targets(app)
 		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// A list younger than freshList is not asked for again because of a request that
+// found nobody, which waits no longer than askAgain for it.
+const (
+	freshList = 250 * time.Millisecond
+	askAgain  = 500 * time.Millisecond
+)
+
+// untried are the instances a request has not tried yet, once the registry was
+// asked again: an instance that came a moment ago may be the only one left.
+func (c *Client) untried(ctx context.Context, app string, tried map[string]bool) []*url.URL {
+	ctx, cancel := context.WithTimeout(ctx, askAgain)
+	defer cancel()
+	began := c.cfg.Now()
+	for {
+		c.mu.Lock()
+		changed, fetched := c.changed, c.fetched
+		c.mu.Unlock()
+		left := slices.DeleteFunc(c.targets(app), func(u *url.URL) bool { return tried[u.Host] })
+		if len(left) > 0 || began.Sub(fetched) < freshList {
+			return left
+		}
+		poke(c.fetchNow)
 		select {
 		case <-changed:
 		case <-ctx.Done():

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"ccms/internal/eureka/discovery"
 )
@@ -155,5 +156,19 @@ func TestRedirectsAndHeadersPassUntouched(t *testing.T) {
 	}
 	if r.URL.Host != "SVC" {
 		t.Errorf("the caller's request was changed: %s", r.URL)
+	}
+}
+
+// TestAnInstanceThatJustCameIsFoundWhenAllOthersRefuse would fail if a request
+// were refused because the list is some seconds old.
+func TestAnInstanceThatJustCameIsFoundWhenAllOthersRefuse(t *testing.T) {
+	s := newSite(t)
+	s.register(self(t, "SVC", "gone", refusing(t)))
+	c, _ := client(t, discovery.Config{URLs: []string{s.url()}, FetchEvery: time.Hour})
+	ready(t, c, "SVC")
+	<-time.After(300 * time.Millisecond) // the list is no longer fresh
+	s.register(self(t, "SVC", "here", service(t, "here").URL))
+	if got, err := get(t, c, "GET", "http://svc/", nil); err != nil || !strings.HasPrefix(got, "here") {
+		t.Errorf("%q, %v", got, err)
 	}
 }
