@@ -12,7 +12,6 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
-	"golang.org/x/sys/unix"
 
 	"ccms/internal/boot"
 	"ccms/internal/config"
@@ -231,7 +230,9 @@ func (c *completionCmd) Run(p *program) error {
 	return err
 }
 
+// isTerminal is right about terminals and takes /dev/null for one too, where
+// nobody reads the format.
 func isTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
