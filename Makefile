@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZTIME   ?= 5s
 
-.PHONY: build test check check-peers bench format vet lint vulnerabilities generated race fuzz api
+.PHONY: build test check check-peers bench format vet lint vulnerabilities generated race fuzz api seeds
 
 build: ## the binary
 	go build -o bin/ccms ./cmd/ccms
@@ -12,7 +12,7 @@ build: ## the binary
 test: ## every test
 	go test ./...
 
-check: format vet lint vulnerabilities generated race fuzz api ## all that a change must pass beside the tests
+check: format vet lint vulnerabilities generated race seeds api ## all that a change must pass beside the tests
 	@echo "check: passed"
 
 check-peers: ## tests against other people's software
@@ -48,7 +48,10 @@ race: ## every test under the race detector, which needs a C compiler
 	@scripts/tools gcc
 	CGO_ENABLED=1 go test -race -timeout 20m ./...
 
-fuzz: ## each fuzz target for FUZZTIME
+seeds: ## each fuzz target on its seeds and what fuzzing found
+	go test -run '^Fuzz' ./...
+
+fuzz: ## each fuzz target for FUZZTIME, looking for more
 	@scripts/fuzz $(FUZZTIME)
 
 api: ## the API documents are valid, and what the running services answer
