@@ -32,6 +32,17 @@ const (
 	ScopeCards   = "cards"
 )
 
+// The scopes of firms' clients and, the last one, of operators' (decision D1).
+const (
+	ScopeRegister = "cards:register"
+	ScopeRead     = "cards:read"
+	ScopeReveal   = "cards:reveal"
+	ScopeManage   = "cards:manage"
+	ScopeReports  = "reports:read"
+	ScopeWebhooks = "webhooks:manage"
+	ScopeActuator = "actuator:read"
+)
+
 // The purposes of a proof between our services (decision A8). It travels in the
 // header ProofHeader.
 const (
