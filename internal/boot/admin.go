@@ -12,6 +12,7 @@ import (
 
 	"ccms/internal/admin"
 	"ccms/internal/audit"
+	"ccms/internal/boot/chassis"
 	"ccms/internal/command"
 	"ccms/internal/config"
 	"ccms/internal/datadir"
@@ -32,7 +33,7 @@ func Beside(s config.Settings, out io.Writer, format string) command.Client {
 
 // do does a command by name.
 func (p *process) do(ctx context.Context, name string, args []byte) (any, error) {
-	if p.db == nil {
+	if p.DB == nil {
 		return nil, errors.New("the process that runs on this data folder has no store: name the folder of another with --data")
 	}
 	return command.Desk{Mail: p.openMailQueue, Logs: p.auditLogs()}.Do(ctx, name, args)
@@ -42,8 +43,8 @@ func (p *process) do(ctx context.Context, name string, args []byte) (any, error)
 func (p *process) auditLogs() []command.Log {
 	var logs []command.Log
 	for _, b := range []struct{ service, collection, keys, file string }{
-		{loginName, loginAudit, "LoginKey", "login.key"},
-		{cardName, cardAudit, "CreditCardKey", "creditcard.key"},
+		{chassis.LoginService, loginAudit, "LoginKey", "login.key"},
+		{chassis.CardService, cardAudit, "CreditCardKey", "creditcard.key"},
 	} {
 		if !p.holds(b.service, b.file) {
 			continue
@@ -61,7 +62,7 @@ func (p *process) auditLogs() []command.Log {
 
 // serveAdmin answers commands until ctx ends.
 func (p *process) serveAdmin(ctx context.Context) error {
-	s, err := admin.Listen(ctx, p.dir.Path(), p.do, p.log.Logger)
+	s, err := admin.Listen(ctx, p.Dir.Path(), p.do, p.Log.Logger)
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func carryOut(ctx context.Context, s config.Settings, order admin.Request, out a
 		return err
 	}
 	answer, err := p.doHere(ctx, order)
-	if err = errors.Join(err, p.db.Close(), p.log.Close(), p.dir.Close()); err != nil {
+	if err = errors.Join(err, p.DB.Close(), p.Log.Close(), p.Dir.Close()); err != nil {
 		return err
 	}
 	return json.Unmarshal(answer, out)
@@ -114,8 +115,8 @@ func openBeside(ctx context.Context, s config.Settings) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{settings: s, dir: dir}
-	if p.log, err = openLog(s, os.Stderr); err == nil {
+	p := &process{&chassis.Process{Settings: s, Dir: dir}}
+	if p.Log, err = chassis.OpenLog(s, os.Stderr); err == nil {
 		err = p.openExisting(ctx)
 	}
 	if err != nil {
@@ -127,31 +128,31 @@ func openBeside(ctx context.Context, s config.Settings) (*process, error) {
 // openExisting makes no store where there is none, and waits for no database
 // that is away: somebody waits for the answer.
 func (p *process) openExisting(ctx context.Context) (err error) {
-	if p.settings.Store.URL.Scheme() != "sqlite" {
-		p.db, err = mongo(ctx, p.settings.Store)
+	if p.Settings.Store.URL.Scheme() != "sqlite" {
+		p.DB, err = chassis.Mongo(ctx, p.Settings.Store)
 		return err
 	}
-	if _, err := os.Stat(p.dir.File("ccms.db")); err != nil {
-		return fmt.Errorf("there is no store in %s: start ccms up first, or name another folder with --data", p.dir.Path())
+	if _, err := os.Stat(p.Dir.File("ccms.db")); err != nil {
+		return fmt.Errorf("there is no store in %s: start ccms up first, or name another folder with --data", p.Dir.Path())
 	}
-	p.db, err = sqliteFile(ctx, p.dir)
+	p.DB, err = chassis.SQLite(ctx, p.Dir)
 	return err
 }
 
 // holds reports whether the keys of a service are those of this process.
 // Opening its books with any other would make a key under the wrong root.
 func (p *process) holds(service, file string) bool {
-	for _, s := range p.services {
-		if s.name == service {
+	for _, s := range p.Services {
+		if s.Name == service {
 			return true
 		}
 	}
-	if len(p.services) > 0 {
+	if len(p.Services) > 0 {
 		return false
 	}
-	if !p.settings.Keyring.URL.IsZero() {
-		return p.settings.Store.URL.Scheme() == "sqlite" // all services share the root
+	if !p.Settings.Keyring.URL.IsZero() {
+		return p.Settings.Store.URL.Scheme() == "sqlite" // all services share the root
 	}
-	_, err := os.Stat(p.dir.File("keys", file))
+	_, err := os.Stat(p.Dir.File("keys", file))
 	return err == nil
 }

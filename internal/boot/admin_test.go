@@ -13,6 +13,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"ccms/internal/admin"
+	"ccms/internal/boot/chassis"
 	"ccms/internal/command"
 	"ccms/internal/config"
 	"ccms/internal/datadir"
@@ -32,7 +33,7 @@ func besideRig(t *testing.T, more ...string) (config.Settings, *rig) {
 	s := settings(t, more...)
 	r := startRig(t, s, nil)
 	r.work.Start(r.serveAdmin)
-	for _, err := os.Stat(r.dir.File("admin.sock")); err != nil; _, err = os.Stat(r.dir.File("admin.sock")) {
+	for _, err := os.Stat(r.Dir.File("admin.sock")); err != nil; _, err = os.Stat(r.Dir.File("admin.sock")) {
 		if t.Context().Err() != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +132,7 @@ func TestOpenMail(t *testing.T) {
 			if err := os.MkdirAll(s.Data, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			p := &process{settings: s, dir: datadir.At(s.Data)}
+			p := &process{&chassis.Process{Settings: s, Dir: datadir.At(s.Data)}}
 			m, err := p.openMail()
 			if tt.want == "" {
 				if err == nil {
@@ -154,12 +155,12 @@ func change(t *testing.T, s config.Settings, collection string, with func(store.
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := p.db.Collection(t.Context(), store.Spec{Name: collection})
+	c, err := p.DB.Collection(t.Context(), store.Spec{Name: collection})
 	if err != nil {
 		t.Fatal(err)
 	}
 	with(c)
-	if err := errors.Join(p.db.Close(), p.log.Close(), p.dir.Close()); err != nil {
+	if err := errors.Join(p.DB.Close(), p.Log.Close(), p.Dir.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -268,8 +269,8 @@ func TestCommandsOfAnotherVersion(t *testing.T) {
 	if err := carryOut(t.Context(), s, admin.Request{Command: "mail list", Args: 7}, &out); err == nil || !strings.Contains(err.Error(), "another version") {
 		t.Errorf("%v", err)
 	}
-	r.process.db, out = nil, r.process.db // a process without a store, such as the registry's
-	defer func() { r.process.db = out.(store.DB) }()
+	r.process.DB, out = nil, r.process.DB // a process without a store, such as the registry's
+	defer func() { r.process.DB = out.(store.DB) }()
 	if _, err := r.do(t.Context(), "mail list", []byte("{}")); err == nil || !strings.Contains(err.Error(), "has no store") {
 		t.Errorf("%v", err)
 	}

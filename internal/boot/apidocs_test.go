@@ -20,6 +20,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"ccms/internal/apidocs"
+	"ccms/internal/boot/chassis"
 	"ccms/internal/eureka"
 	"ccms/internal/store/storetest"
 )
@@ -34,7 +35,7 @@ type description struct {
 func describeAll(t *testing.T) map[string]description {
 	t.Helper()
 	all := map[string]description{}
-	for _, service := range []string{eureka.Audience, loginName, cardName, portalName} {
+	for _, service := range []string{eureka.Audience, chassis.LoginService, chassis.CardService, chassis.Portal} {
 		all[service] = describe(t, service)
 	}
 	return all
@@ -91,11 +92,11 @@ func (d description) examples(t *testing.T, operation string, status int) []stri
 // were missing from its document, or if a document named one that is not there.
 func TestEveryRouteIsDescribedAndTheReverse(t *testing.T) {
 	r, all := startRig(t, settings(t), nil), describeAll(t)
-	for _, s := range r.services {
-		t.Run(s.name, func(t *testing.T) {
-			d := all[s.name]
+	for _, s := range r.Services {
+		t.Run(s.Name, func(t *testing.T) {
+			d := all[s.Name]
 			var routed, passed []string
-			for _, pattern := range s.mux.Patterns() {
+			for _, pattern := range s.Mux.Patterns() {
 				switch {
 				case pattern == "/eureka/**": // TestTheProtocolIsDescribed
 				case strings.HasPrefix(pattern, "/"):
@@ -104,7 +105,7 @@ func TestEveryRouteIsDescribedAndTheReverse(t *testing.T) {
 					routed = append(routed, strings.TrimSuffix(pattern, "{$}"))
 				}
 			}
-			if want := slices.Concat(d.Passes[loginName], d.Passes[cardName]); !slices.Equal(want, passed) {
+			if want := slices.Concat(d.Passes[chassis.LoginService], d.Passes[chassis.CardService]); !slices.Equal(want, passed) {
 				t.Errorf("passes on %q, described %q", passed, want)
 			}
 			described := d.operations()
@@ -249,7 +250,7 @@ var (
 func (p *provoker) mailed(t *testing.T, page string) string {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
-		names, err := filepath.Glob(p.dir.File("mail", "*.eml"))
+		names, err := filepath.Glob(p.Dir.File("mail", "*.eml"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -291,8 +292,8 @@ func TestEveryDocumentedErrorCanBeProduced(t *testing.T) {
 	t.Run("of cardholders", func(t *testing.T) {
 		var fault *storetest.Fault
 		p := &provoker{startRig(t, settings(t, "login.resend-after", "1ms"), func(p *process) {
-			fault = storetest.NewFault(p.db)
-			p.db = fault
+			fault = storetest.NewFault(p.DB)
+			p.DB = fault
 		}), documents, problems, seen}
 		p.provokeCards(t, p.verified(t), fault)
 	})
@@ -300,8 +301,8 @@ func TestEveryDocumentedErrorCanBeProduced(t *testing.T) {
 		p := &provoker{startRig(t, settings(t, "login.token-ttl", "1s", "login.verify-ttl", "1ms"), nil), documents, problems, seen}
 		p.provokeExpiry(t)
 		p = &provoker{startRig(t, settings(t, "login.password-max-age", "1ms"), nil), documents, problems, seen}
-		p.works(t, request{service: loginName, operation: "POST /api/customer/signup", body: annSignsUp})
-		p.gives(t, "expiredPassword", request{service: loginName, operation: "POST /api/customer/login", body: "{" + annsWords + "}"})
+		p.works(t, request{service: chassis.LoginService, operation: "POST /api/customer/signup", body: annSignsUp})
+		p.gives(t, "expiredPassword", request{service: chassis.LoginService, operation: "POST /api/customer/login", body: "{" + annsWords + "}"})
 	})
 	for key := range problems {
 		if !seen[key] {
@@ -315,11 +316,11 @@ func (p *provoker) provokeLogin(t *testing.T) {
 	resend, forgot, reset := "POST /api/customer/send-verification", "POST /api/customer/forgot-password", "POST /api/customer/forgot-password/reset-password"
 	gives := func(key, operation, body string, header ...string) {
 		t.Helper()
-		p.gives(t, key, request{service: loginName, operation: operation, body: body, header: header})
+		p.gives(t, key, request{service: chassis.LoginService, operation: operation, body: body, header: header})
 	}
 	works := func(operation, body string) string {
 		t.Helper()
-		return p.works(t, request{service: loginName, operation: operation, body: body})
+		return p.works(t, request{service: chassis.LoginService, operation: operation, body: body})
 	}
 	gives("incompleteSignUp", signUp, `{"username":"ann"}`)
 	gives("weakPassword", signUp, strings.Replace(annSignsUp, "tangerine-walrus-42", "short", 1))
@@ -336,8 +337,8 @@ func (p *provoker) provokeLogin(t *testing.T) {
 	token := p.mailed(t, "reset-password")
 	gives("invalidReset", reset, `{"token":"x","newPassword":"x","confirmPassword":"x"}`)
 	gives("passwordMismatch", reset, `{"token":"`+token+`","newPassword":"x","confirmPassword":"y"}`)
-	p.gives(t, "unknownVerification", request{service: loginName, operation: "GET /api/customer/verify", at: "/api/customer/verify?token=" + token})
-	p.gives(t, "invalidVerification", request{service: loginName, operation: "GET /api/customer/verify", at: "/api/customer/verify?token=x"})
+	p.gives(t, "unknownVerification", request{service: chassis.LoginService, operation: "GET /api/customer/verify", at: "/api/customer/verify?token=" + token})
+	p.gives(t, "invalidVerification", request{service: chassis.LoginService, operation: "GET /api/customer/verify", at: "/api/customer/verify?token=x"})
 
 	gives("missingCredentials", first, `{"email":"ann@example.com"}`)
 	gives("wrongCredentials", first, `{"email":"bob@example.com","password":"x"}`)
@@ -353,7 +354,7 @@ func (p *provoker) provokeLogin(t *testing.T) {
 	bearer := "Bearer " + works(later, "{"+annsWords+"}")
 	gives("noToken", "GET /api/account", "")
 	gives("wrongPassword", "DELETE /api/account", `{"password":"x"}`, "Authorization", bearer)
-	p.gives(t, "noResource", request{service: loginName, operation: "GET /api/account/sessions/{id}", at: "/api/account/sessions/x", header: []string{"Authorization", bearer}})
+	p.gives(t, "noResource", request{service: chassis.LoginService, operation: "GET /api/account/sessions/{id}", at: "/api/account/sessions/x", header: []string{"Authorization", bearer}})
 	gives("denied", "GET /internal/verification", "")
 	p.provokeAnywhere(t)
 }
@@ -361,45 +362,45 @@ func (p *provoker) provokeLogin(t *testing.T) {
 // provokeAnywhere makes what needs no request of a certain kind, and stops the
 // login service.
 func (p *provoker) provokeAnywhere(t *testing.T) {
-	status, code, message, _ := p.send(t, request{service: loginName, operation: "PATCH /api/account"})
+	status, code, message, _ := p.send(t, request{service: chassis.LoginService, operation: "PATCH /api/account"})
 	if want := p.problems["noMethod"]; status != want.Status || code != want.Code || message != want.Message {
 		t.Errorf("noMethod: %d %s %q", status, code, message)
 	}
-	p.service(loginName).mux.Handle("GET /breaks", func(http.ResponseWriter, *http.Request) error { return errors.New("nobody foresaw this") })
-	status, code, message, _ = p.send(t, request{service: loginName, operation: "GET /breaks"})
+	p.service(chassis.LoginService).Mux.Handle("GET /breaks", func(http.ResponseWriter, *http.Request) error { return errors.New("nobody foresaw this") })
+	status, code, message, _ = p.send(t, request{service: chassis.LoginService, operation: "GET /breaks"})
 	if want := p.problems["server"]; status != want.Status || code != want.Code || message != want.Message {
 		t.Errorf("server: %d %s %q", status, code, message)
 	}
 	p.seen["noMethod"], p.seen["server"] = true, true
-	p.stages[loginName].Stop()
-	p.gives(t, "unavailable", request{service: portalName, operation: "POST /api/customer/login", body: "{}"})
+	p.stages[chassis.LoginService].Stop()
+	p.gives(t, "unavailable", request{service: chassis.Portal, operation: "POST /api/customer/login", body: "{}"})
 }
 
 // verified signs ann up, verifies her and returns her Authorization.
 func (p *provoker) verified(t *testing.T) string {
 	t.Helper()
-	p.works(t, request{service: loginName, operation: "POST /api/customer/signup", body: annSignsUp})
+	p.works(t, request{service: chassis.LoginService, operation: "POST /api/customer/signup", body: annSignsUp})
 	token := p.mailed(t, "verify")
-	p.works(t, request{service: loginName, operation: "GET /api/customer/verify", at: "/api/customer/verify?token=" + token})
-	p.gives(t, "alreadyVerified", request{service: loginName, operation: "POST /api/customer/send-verification", body: `{"email":"ann@example.com"}`})
-	return "Bearer " + p.works(t, request{service: loginName, operation: "POST /api/customer/login", body: "{" + annsWords + "}"})
+	p.works(t, request{service: chassis.LoginService, operation: "GET /api/customer/verify", at: "/api/customer/verify?token=" + token})
+	p.gives(t, "alreadyVerified", request{service: chassis.LoginService, operation: "POST /api/customer/send-verification", body: `{"email":"ann@example.com"}`})
+	return "Bearer " + p.works(t, request{service: chassis.LoginService, operation: "POST /api/customer/login", body: "{" + annsWords + "}"})
 }
 
 func (p *provoker) provokeCards(t *testing.T, bearer string, fault *storetest.Fault) {
 	add, one := "POST /api/customer/creditcard", "/api/customer/creditcard/{creditCardNumber}"
 	gives := func(key, body string, header ...string) {
 		t.Helper()
-		p.gives(t, key, request{service: cardName, operation: add, body: body, header: append(header, "Authorization", bearer)})
+		p.gives(t, key, request{service: chassis.CardService, operation: add, body: body, header: append(header, "Authorization", bearer)})
 	}
 	at := func(method, path string) request {
 		operation := method + " " + one + strings.TrimPrefix(path, "/4111111111111111")
-		return request{service: cardName, operation: operation, at: "/api/customer/creditcard" + path, header: []string{"Authorization", bearer}}
+		return request{service: chassis.CardService, operation: operation, at: "/api/customer/creditcard" + path, header: []string{"Authorization", bearer}}
 	}
 	works := func(body string, header ...string) {
 		t.Helper()
-		p.works(t, request{service: cardName, operation: add, body: body, header: append(header, "Authorization", bearer)})
+		p.works(t, request{service: chassis.CardService, operation: add, body: body, header: append(header, "Authorization", bearer)})
 	}
-	p.gives(t, "noCards", request{service: cardName, operation: "GET /api/customer/creditcard", header: []string{"Authorization", bearer}})
+	p.gives(t, "noCards", request{service: chassis.CardService, operation: "GET /api/customer/creditcard", header: []string{"Authorization", bearer}})
 	gives("invalidCard", `{"cvv":"123"}`)
 	gives("invalidCVV", `{`+visa+`,"cvv":"12"}`)
 	gives("invalidExpiry", `{"cardNumber":"4111111111111111","cvv":"123"}`)
@@ -418,7 +419,7 @@ func (p *provoker) provokeCards(t *testing.T, bearer string, fault *storetest.Fa
 	var both sync.WaitGroup
 	for range 2 {
 		both.Go(func() {
-			_, code, message, _ := p.send(t, request{service: cardName, operation: add, body: `{` + mastercard + `,"cvv":"123"}`, header: []string{"Authorization", bearer, "Idempotency-Key", "two"}})
+			_, code, message, _ := p.send(t, request{service: chassis.CardService, operation: add, body: `{` + mastercard + `,"cvv":"123"}`, header: []string{"Authorization", bearer, "Idempotency-Key", "two"}})
 			codes <- code + message
 		})
 	}
@@ -429,18 +430,18 @@ func (p *provoker) provokeCards(t *testing.T, bearer string, fault *storetest.Fa
 	p.seen["keyInProgress"] = true
 
 	for range 100 {
-		if status, _, _, _ := p.send(t, request{service: cardName, operation: add, body: `{` + visa + `,"cvv":"123"}`, header: []string{"Authorization", bearer}}); status != http.StatusCreated {
+		if status, _, _, _ := p.send(t, request{service: chassis.CardService, operation: add, body: `{` + visa + `,"cvv":"123"}`, header: []string{"Authorization", bearer}}); status != http.StatusCreated {
 			break
 		}
 		p.works(t, gone)
 	}
 	gives("cardLimit", `{`+visa+`,"cvv":"123"}`)
 	for _, code := range []string{"124", "125"} {
-		p.send(t, request{service: cardName, operation: add, body: `{` + visa + `,"cvv":"` + code + `"}`, header: []string{"Authorization", bearer}})
+		p.send(t, request{service: chassis.CardService, operation: add, body: `{` + visa + `,"cvv":"` + code + `"}`, header: []string{"Authorization", bearer}})
 	}
 	gives("throttled", `{`+visa+`,"cvv":"126"}`)
 
-	account := request{service: loginName, operation: "GET /api/account", header: []string{"Authorization", bearer}}
+	account := request{service: chassis.LoginService, operation: "GET /api/account", header: []string{"Authorization", bearer}}
 	fault.Add(storetest.Rule{Collection: "Customer", Op: storetest.Get, Times: 1, Err: io.ErrUnexpectedEOF})
 	p.gives(t, "database", account)
 	fault.Add(storetest.Rule{Collection: "Customer", Op: storetest.Get, Times: 1, Delay: time.Minute})
@@ -448,11 +449,11 @@ func (p *provoker) provokeCards(t *testing.T, bearer string, fault *storetest.Fa
 }
 
 func (p *provoker) provokeExpiry(t *testing.T) {
-	p.works(t, request{service: loginName, operation: "POST /api/customer/signup", body: annSignsUp})
+	p.works(t, request{service: chassis.LoginService, operation: "POST /api/customer/signup", body: annSignsUp})
 	token := p.mailed(t, "verify")
-	p.gives(t, "expiredVerification", request{service: loginName, operation: "GET /api/customer/verify", at: "/api/customer/verify?token=" + token})
-	bearer := "Bearer " + p.works(t, request{service: loginName, operation: "POST /api/customer/login/subsequent", body: "{" + annsWords + "}"})
-	account := request{service: loginName, operation: "GET /api/account", header: []string{"Authorization", bearer}}
+	p.gives(t, "expiredVerification", request{service: chassis.LoginService, operation: "GET /api/customer/verify", at: "/api/customer/verify?token=" + token})
+	bearer := "Bearer " + p.works(t, request{service: chassis.LoginService, operation: "POST /api/customer/login/subsequent", body: "{" + annsWords + "}"})
+	account := request{service: chassis.LoginService, operation: "GET /api/account", header: []string{"Authorization", bearer}}
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 		if status, _, _, _ := p.send(t, account); status != http.StatusOK {
 			break

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"ccms/internal/boot/chassis"
 	"ccms/internal/config"
 	"ccms/internal/eureka"
 	"ccms/internal/lifecycle"
@@ -48,7 +49,7 @@ func settings(t *testing.T, more ...string) config.Settings {
 // startRig starts the product; change, if any, comes before it is wired.
 func startRig(t *testing.T, s config.Settings, change func(*process)) *rig {
 	t.Helper()
-	p, err := newProcess(Start{Settings: s, Console: Console{Err: t.Output()}})
+	p, err := open(Start{Settings: s, Console: Console{Err: t.Output()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,22 +65,22 @@ func startRig(t *testing.T, s config.Settings, change func(*process)) *rig {
 	}
 	fail := func(err error) { t.Errorf("a service ended: %v", err) }
 	r.work = lifecycle.NewStage(t.Context(), fail)
-	for _, svc := range p.services {
+	for _, svc := range p.Services {
 		g := lifecycle.NewStage(t.Context(), fail)
-		g.Start(svc.server.Run)
-		if svc.client != nil {
-			r.work.Start(svc.client.Run)
+		g.Start(svc.Server.Run)
+		if svc.Client != nil {
+			r.work.Start(svc.Client.Run)
 		}
-		for _, w := range svc.work {
+		for _, w := range svc.Work {
 			r.work.Start(w)
 		}
-		r.stages[svc.name] = g
+		r.stages[svc.Name] = g
 	}
-	for _, svc := range p.services {
-		if svc.client == nil {
+	for _, svc := range p.Services {
+		if svc.Client == nil {
 			continue
 		}
-		if err := svc.awaitOthers(t.Context()); err != nil {
+		if err := svc.AwaitOthers(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -88,23 +89,23 @@ func startRig(t *testing.T, s config.Settings, change func(*process)) *rig {
 		for _, g := range r.stages {
 			g.Stop()
 		}
-		for _, svc := range p.services {
-			for _, c := range svc.closers {
+		for _, svc := range p.Services {
+			for _, c := range svc.Closers {
 				_ = c(context.Background())
 			}
 		}
-		if err := p.close(); err != nil {
+		if err := p.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	})
 	return r
 }
 
-func (r *rig) url(name string) string { return r.service(name).server.URL() }
+func (r *rig) url(name string) string { return r.service(name).Server.URL() }
 
-func (r *rig) service(name string) *service {
-	i := slices.IndexFunc(r.services, func(s *service) bool { return s.name == name })
-	return r.services[i]
+func (r *rig) service(name string) *chassis.Service {
+	i := slices.IndexFunc(r.Services, func(s *chassis.Service) bool { return s.Name == name })
+	return r.Services[i]
 }
 
 // ask returns status and errorCode.
@@ -140,10 +141,10 @@ func ask(t *testing.T, method, url, body, token string) (int, string) {
 func (r *rig) session(t *testing.T) string {
 	t.Helper()
 	const who = `"email":"ann@example.com","password":"tangerine-walrus-42"`
-	if status, code := ask(t, "POST", r.url(loginName)+"/api/customer/signup", `{"username":"ann","name":{"first":"A","last":"B"},`+who+`}`, ""); status != 201 {
+	if status, code := ask(t, "POST", r.url(chassis.LoginService)+"/api/customer/signup", `{"username":"ann","name":{"first":"A","last":"B"},`+who+`}`, ""); status != 201 {
 		t.Fatalf("sign up: %d %s", status, code)
 	}
-	status, token := ask(t, "POST", r.url(loginName)+"/api/customer/login/subsequent", "{"+who+"}", "")
+	status, token := ask(t, "POST", r.url(chassis.LoginService)+"/api/customer/login/subsequent", "{"+who+"}", "")
 	if status != 200 {
 		t.Fatalf("log in: %d %s", status, token)
 	}
@@ -167,11 +168,11 @@ func unanswered(t *testing.T, url, token string) (int, string) {
 // gave anything but 503, or if the breaker did not come to refuse at once.
 func TestBreakerWhenTheLoginServiceIsStopped(t *testing.T) {
 	r := startRig(t, settings(t), nil)
-	token, cards := r.session(t), r.url(cardName)+"/api/creditcards"
+	token, cards := r.session(t), r.url(chassis.CardService)+"/api/creditcards"
 	if status, code := ask(t, "GET", cards, "", token); status != 403 || code != "UNVERIFIED_ACCOUNT" {
 		t.Fatalf("before: %d %s", status, code)
 	}
-	r.stages[loginName].Stop()
+	r.stages[chassis.LoginService].Stop()
 	if status, code := unanswered(t, cards, token); status != 503 || code != "SERVICE_UNAVAILABLE" {
 		t.Errorf("stopped: %d %s", status, code)
 	}
@@ -180,7 +181,7 @@ func TestBreakerWhenTheLoginServiceIsStopped(t *testing.T) {
 			t.Errorf("stopped: %d %s", status, code)
 		}
 	}
-	if status, _ := ask(t, "GET", r.url(cardName)+"/actuator/metrics/resilience4j.circuitbreaker.state?tag=state:open", "", ""); status != 200 {
+	if status, _ := ask(t, "GET", r.url(chassis.CardService)+"/actuator/metrics/resilience4j.circuitbreaker.state?tag=state:open", "", ""); status != 200 {
 		t.Errorf("the breaker's state is no metric: %d", status)
 	}
 	if status, code := ask(t, "GET", cards, "", "forged."+token[10:]); status != 401 {
@@ -222,10 +223,10 @@ func (c slowCollection) Get(ctx context.Context, id string) (store.Doc, error) {
 func TestTimeoutWhenTheLoginServiceIsSlow(t *testing.T) {
 	var accounts *slowAccounts
 	r := startRig(t, settings(t, "creditcard.login-timeout", "300ms", "creditcard.breaker.wait-duration-in-open-state", "500ms"), func(p *process) {
-		accounts = &slowAccounts{DB: p.db}
-		p.db = accounts
+		accounts = &slowAccounts{DB: p.DB}
+		p.DB = accounts
 	})
-	token, cards := r.session(t), r.url(cardName)+"/api/creditcards"
+	token, cards := r.session(t), r.url(chassis.CardService)+"/api/creditcards"
 	accounts.slow.Store(true)
 	if status, code := unanswered(t, cards, token); status != 504 || code != "TIMEOUT" {
 		t.Errorf("slow: %d %s", status, code)
@@ -251,23 +252,23 @@ func TestTimeoutWhenTheLoginServiceIsSlow(t *testing.T) {
 // has forgotten them.
 func TestServicesSurviveARestartOfTheRegistry(t *testing.T) {
 	r := startRig(t, settings(t), nil)
-	token, cards := r.session(t), r.url(portalName)+"/api/creditcards"
+	token, cards := r.session(t), r.url(chassis.Portal)+"/api/creditcards"
 	old := r.service(eureka.Audience)
-	addr := old.server.Addr().String()
+	addr := old.Server.Addr().String()
 	r.stages[eureka.Audience].Stop()
 	if status, code := ask(t, "GET", cards, "", token); status != 403 {
 		t.Errorf("without a registry: %d %s", status, code)
 	}
-	if err := os.Remove(r.dir.File("registry.json")); err != nil && !os.IsNotExist(err) {
+	if err := os.Remove(r.Dir.File("registry.json")); err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	r.settings.Eureka.Addr = addr
+	r.Settings.Eureka.Addr = addr
 	again, err := r.addEureka(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := lifecycle.NewStage(t.Context(), func(err error) { t.Error(err) })
-	g.Start(again.server.Run)
+	g.Start(again.Server.Run)
 	r.stages[eureka.Audience] = g
 	for deadline := time.Now().Add(45 * time.Second); ; {
 		if registered(t, "http://"+addr+"/eureka/apps") == 3 {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"ccms/internal/bearer"
+	"ccms/internal/boot/chassis"
 	"ccms/internal/creditcard"
 	"ccms/internal/figures"
 	"ccms/internal/idempotency"
@@ -15,8 +16,8 @@ import (
 
 // wireCards fills the card service: its keys and vault, its record, the check
 // of tokens, and the cards above them.
-func (p *process) wireCards(ctx context.Context, s *service) error {
-	if err := p.connect(s, loginName); err != nil {
+func (p *process) wireCards(ctx context.Context, s *chassis.Service) error {
+	if err := p.Connect(s, chassis.LoginService); err != nil {
 		return err
 	}
 	ring, err := p.openRing(ctx, "CreditCardKey", "creditcard.key")
@@ -32,24 +33,24 @@ func (p *process) wireCards(ctx context.Context, s *service) error {
 		return err
 	}
 	checker := p.checker(s)
-	s.closers = append(s.closers, func(context.Context) error { checker.Close(); return nil })
+	s.Closers = append(s.Closers, func(context.Context) error { checker.Close(); return nil })
 	cards, err := creditcard.Open(ctx, creditcard.Config{
-		DB:           p.db,
+		DB:           p.DB,
 		Vault:        vault.New(vault.Config{Keys: ring}),
 		Audit:        log,
 		Idempotency:  keys,
 		Authenticate: checker.Authenticate,
-		Retention:    p.settings.CreditCard.DeletedRetention,
-		Log:          p.log.Of(cardName),
+		Retention:    p.Settings.CreditCard.DeletedRetention,
+		Log:          p.Log.Of(chassis.CardService),
 	})
 	if err != nil {
 		return err
 	}
-	cards.Routes(s.mux)
-	s.actuator.Registry().MustRegister(cards.Collectors()...)
-	s.actuator.Registry().MustRegister(figures.Breaker(checker.Breaker())...)
-	p.watchStore(s)
-	s.work = append(s.work, cards.Run)
+	cards.Routes(s.Mux)
+	s.Actuator.Registry().MustRegister(cards.Collectors()...)
+	s.Actuator.Registry().MustRegister(figures.Breaker(checker.Breaker())...)
+	p.WatchStore(s)
+	s.Work = append(s.Work, cards.Run)
 	return nil
 }
 
@@ -58,23 +59,23 @@ func openIdempotency(ctx context.Context, p *process, ring *keyring.Ring) (*idem
 	if err != nil {
 		return nil, fmt.Errorf("idempotency key: %w", err)
 	}
-	return idempotency.Open(ctx, idempotency.Config{DB: p.db, Key: key, Sealer: ring})
+	return idempotency.Open(ctx, idempotency.Config{DB: p.DB, Key: key, Sealer: ring})
 }
 
 // checker authenticates requests away from the login service (decision C1).
-func (p *process) checker(s *service) *bearer.Checker {
-	cfg := p.settings.CreditCard
+func (p *process) checker(s *chassis.Service) *bearer.Checker {
+	cfg := p.Settings.CreditCard
 	return bearer.New(bearer.Config{
-		Issuer:   p.public.String(),
+		Issuer:   p.Public.String(),
 		Audience: audience,
-		Client:   &http.Client{Transport: p.reach(s)},
-		LoginURL: "http://" + loginName,
+		Client:   &http.Client{Transport: p.Reach(s)},
+		LoginURL: "http://" + chassis.LoginService,
 		Timeout:  cfg.LoginTimeout,
 		Breaker: bearer.BreakerConfig{
 			FailureRate: cfg.Breaker.FailureRateThreshold,
 			Window:      cfg.Breaker.SlidingWindowSize,
 			Wait:        cfg.Breaker.WaitDurationInOpenState,
 		},
-		Log: p.log.Of(s.name),
+		Log: p.Log.Of(s.Name),
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"ccms/internal/boot/chassis"
 	"ccms/internal/config"
 	"ccms/internal/datadir"
 	"ccms/internal/doctor"
@@ -24,15 +25,15 @@ func Doctor(ctx context.Context, s config.Settings, w io.Writer, format string) 
 		BcryptCost: s.Login.BcryptCost,
 		MailServer: s.Mail.SMTPURL.String(),
 		Letters:    Beside(s, io.Discard, "").Letters,
-		Trust:      trustConfig(s, dir),
+		Trust:      chassis.TrustConfig(s, dir),
 		Services: func(run datadir.Running) []doctor.Service {
 			return []doctor.Service{
-				{Check: "eureka", Name: eureka.Audience, URL: run.Eureka}, {Check: "login", Name: loginName, URL: run.Login},
-				{Check: "cards", Name: cardName, URL: run.CreditCard}, {Check: "portal", Name: portalName, URL: run.Portal},
+				{Check: "eureka", Name: eureka.Audience, URL: run.Eureka}, {Check: "login", Name: chassis.LoginService, URL: run.Login},
+				{Check: "cards", Name: chassis.CardService, URL: run.CreditCard}, {Check: "portal", Name: chassis.Portal, URL: run.Portal},
 			}
 		},
 		Store:     storeFor(s, dir),
-		Addresses: addresses(s),
+		Addresses: chassis.Addresses(s),
 	})
 	if err := doctor.Report(w, findings, format); err != nil {
 		return err
@@ -47,7 +48,7 @@ func Doctor(ctx context.Context, s config.Settings, w io.Writer, format string) 
 func storeFor(s config.Settings, dir *datadir.Dir) doctor.Store {
 	if s.Store.URL.Scheme() == "sqlite" {
 		file := dir.File("ccms.db")
-		return doctor.Store{Name: file, File: file, Open: func(ctx context.Context) (store.DB, error) { return sqliteFile(ctx, dir) }}
+		return doctor.Store{Name: file, File: file, Open: func(ctx context.Context) (store.DB, error) { return chassis.SQLite(ctx, dir) }}
 	}
-	return doctor.Store{Name: s.Store.URL.String(), Open: func(ctx context.Context) (store.DB, error) { return mongo(ctx, s.Store) }}
+	return doctor.Store{Name: s.Store.URL.String(), Open: func(ctx context.Context) (store.DB, error) { return chassis.Mongo(ctx, s.Store) }}
 }

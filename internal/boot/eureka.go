@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"ccms/internal/boot/chassis"
 	"ccms/internal/eureka"
 	"ccms/internal/eureka/registry"
 	"ccms/internal/figures"
@@ -12,19 +13,19 @@ import (
 
 // addEureka builds the registry. What the services write under their reserved
 // names needs a proof of purpose registry (decision E3).
-func (p *process) addEureka(ctx context.Context) (*service, error) {
-	s, err := p.listen(ctx, eureka.Audience, p.settings.Eureka.Addr)
+func (p *process) addEureka(ctx context.Context) (*chassis.Service, error) {
+	s, err := p.Listen(ctx, eureka.Audience, p.Settings.Eureka.Addr)
 	if err != nil {
 		return nil, err
 	}
-	prove := p.prove(eureka.Audience)
+	prove := p.Prove(eureka.Audience)
 	r := registry.New(registry.Config{
-		Log:       p.log.Of(eureka.Audience),
-		Snapshot:  p.dir.File("registry.json"),
+		Log:       p.Log.Of(eureka.Audience),
+		Snapshot:  p.Dir.File("registry.json"),
 		Authorize: func(r *http.Request) bool { return prove(r) == identity.PurposeRegistry },
 	})
-	r.Routes(s.mux)
-	s.actuator.Registry().MustRegister(figures.Registry(r))
-	s.work = append(s.work, r.Run)
+	r.Routes(s.Mux)
+	s.Actuator.Registry().MustRegister(figures.Registry(r))
+	s.Work = append(s.Work, r.Run)
 	return s, nil
 }

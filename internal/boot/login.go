@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ccms/internal/audit"
+	"ccms/internal/boot/chassis"
 	"ccms/internal/figures"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
@@ -23,8 +24,8 @@ const audience = "ccms"
 
 // wireLogin fills the login service: keys, tokens, counters, record, queue,
 // mail, and the accounts above them. Every URL is known by then.
-func (p *process) wireLogin(ctx context.Context, s *service) error {
-	if err := p.connect(s, cardName); err != nil {
+func (p *process) wireLogin(ctx context.Context, s *chassis.Service) error {
+	if err := p.Connect(s, chassis.CardService); err != nil {
 		return err
 	}
 	ring, err := p.openRing(ctx, "LoginKey", "login.key")
@@ -47,11 +48,11 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 	if err != nil {
 		return fmt.Errorf("login: %w", err)
 	}
-	s.closers = append(s.closers, func(context.Context) error { return sender.Close() })
+	s.Closers = append(s.Closers, func(context.Context) error { return sender.Close() })
 
 	var accounts *login.Service
 	queue, err := outbox.Open(ctx, outbox.Config{
-		DB:         p.db,
+		DB:         p.DB,
 		Collection: mailQueue,
 		Sealer:     ring,
 		Handlers: map[string]outbox.Handler{
@@ -61,15 +62,15 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 		Origin:  httpserver.Origin,
 		Resume:  httpserver.Resume,
 		Retries: map[string]outbox.Retry{login.KindErase: {MaxAge: outbox.Forever}},
-		Log:     p.log.Of(loginName),
+		Log:     p.Log.Of(chassis.LoginService),
 	})
 	if err != nil {
 		return fmt.Errorf("login: %w", err)
 	}
-	issuer := p.public.String()
-	cfg := p.settings.Login
+	issuer := p.Public.String()
+	cfg := p.Settings.Login
 	accounts, err = login.Open(ctx, login.Config{
-		DB:             p.db,
+		DB:             p.DB,
 		Keys:           keys,
 		Issuer:         identity.NewIssuer(identity.IssuerConfig{Keys: keys, Issuer: issuer, Audience: audience}),
 		Verifier:       identity.NewVerifier(identity.VerifierConfig{Issuer: issuer, Audience: audience, Lookup: keys.Lookup, Algorithms: algorithms(cfg.JWTAlgorithm)}),
@@ -77,9 +78,9 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 		Audit:          log,
 		Outbox:         queue,
 		Mail:           sender,
-		Cards:          remoteCards{trust.Peer{Name: cardName, Client: &http.Client{Transport: p.reach(s)}}},
-		PublicURL:      p.public,
-		Metrics:        s.actuator.Registry(),
+		Cards:          remoteCards{trust.Peer{Name: chassis.CardService, Client: &http.Client{Transport: p.Reach(s)}}},
+		PublicURL:      p.Public,
+		Metrics:        s.Actuator.Registry(),
 		TokenTTL:       cfg.TokenTTL,
 		SessionIdle:    cfg.SessionIdle,
 		LockAfter:      cfg.LockAfter,
@@ -93,29 +94,29 @@ func (p *process) wireLogin(ctx context.Context, s *service) error {
 		Hardened:       cfg.Enumeration == "hardened",
 		RatePerAddress: cfg.RatePerAddress,
 		RatePerNetwork: cfg.RatePerNetwork,
-		Log:            p.log.Of(loginName),
+		Log:            p.Log.Of(chassis.LoginService),
 	})
 	if err != nil {
 		return err
 	}
-	accounts.Routes(s.mux)
-	s.work = append(s.work, queue.Run, accounts.Run)
-	s.actuator.Registry().MustRegister(figures.Queue(queue, "login")...)
-	p.watchStore(s)
+	accounts.Routes(s.Mux)
+	s.Work = append(s.Work, queue.Run, accounts.Run)
+	s.Actuator.Registry().MustRegister(figures.Queue(queue, "login")...)
+	p.WatchStore(s)
 	return nil
 }
 
 // openRing opens the keys of a service, wrapped by its root key.
 func (p *process) openRing(ctx context.Context, collection, file string) (*keyring.Ring, error) {
-	root, err := rootKey(p.settings.Keyring.URL.Reveal(), p.dir.File("keys", file))
+	root, err := rootKey(p.Settings.Keyring.URL.Reveal(), p.Dir.File("keys", file))
 	if err != nil {
 		return nil, err
 	}
-	return keyring.Open(ctx, keyring.Config{Root: root, DB: p.db, Collection: collection})
+	return keyring.Open(ctx, keyring.Config{Root: root, DB: p.DB, Collection: collection})
 }
 
 // openAudit opens the record of a service; it is closed after all work ended.
-func (p *process) openAudit(ctx context.Context, s *service, ring *keyring.Ring, collection string) (*audit.Log, error) {
+func (p *process) openAudit(ctx context.Context, s *chassis.Service, ring *keyring.Ring, collection string) (*audit.Log, error) {
 	cfg, err := p.auditConfig(ctx, ring, collection)
 	if err != nil {
 		return nil, err
@@ -124,7 +125,7 @@ func (p *process) openAudit(ctx context.Context, s *service, ring *keyring.Ring,
 	if err != nil {
 		return nil, fmt.Errorf("open audit log: %w", err)
 	}
-	s.closers = append(s.closers, log.Close)
+	s.Closers = append(s.Closers, log.Close)
 	return log, nil
 }
 
@@ -139,7 +140,7 @@ func (p *process) auditConfig(ctx context.Context, ring *keyring.Ring, collectio
 	if err != nil {
 		return audit.Config{}, fmt.Errorf("audit key: %w", err)
 	}
-	return audit.Config{DB: p.db, Key: key, Collection: collection}, nil
+	return audit.Config{DB: p.DB, Key: key, Collection: collection}, nil
 }
 
 func openCounters(ctx context.Context, p *process, ring *keyring.Ring) (*limit.Counters, error) {
@@ -147,7 +148,7 @@ func openCounters(ctx context.Context, p *process, ring *keyring.Ring) (*limit.C
 	if err != nil {
 		return nil, fmt.Errorf("counter key: %w", err)
 	}
-	return limit.Open(ctx, limit.Config{DB: p.db, Key: key})
+	return limit.Open(ctx, limit.Config{DB: p.DB, Key: key})
 }
 
 // minTokenLife is the life of firms' tokens, which no setting shortens.
@@ -163,8 +164,8 @@ func algorithms(configured string) []string {
 }
 
 func (p *process) signingKeys(ctx context.Context, ring *keyring.Ring) (*identity.Keys, error) {
-	cfg := p.settings.Login
-	k := identity.KeysConfig{DB: p.db, Sealer: ring, Algorithm: cfg.JWTAlgorithm, TokenLife: max(cfg.TokenTTL, minTokenLife)}
+	cfg := p.Settings.Login
+	k := identity.KeysConfig{DB: p.DB, Sealer: ring, Algorithm: cfg.JWTAlgorithm, TokenLife: max(cfg.TokenTTL, minTokenLife)}
 	if cfg.JWTAlgorithm == identity.HS256 {
 		key, err := readSecret(cfg.JWTSecretFile)
 		if err != nil {

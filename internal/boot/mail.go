@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"ccms/internal/boot/chassis"
 	"ccms/internal/certs"
 	"ccms/internal/mail"
 	"ccms/internal/outbox"
@@ -22,9 +23,9 @@ type sender interface {
 
 // openMail opens the mail server of the settings, else the folder of mails.
 func (p *process) openMail() (sender, error) {
-	s := p.settings.Mail
+	s := p.Settings.Mail
 	if s.SMTPURL.IsZero() {
-		return mail.OpenFolder(mail.FolderConfig{Dir: p.dir.File("mail"), From: s.From})
+		return mail.OpenFolder(mail.FolderConfig{Dir: p.Dir.File("mail"), From: s.From})
 	}
 	cfg := mail.SMTPConfig{URL: s.SMTPURL.Reveal(), From: s.From}
 	var err error
@@ -34,7 +35,7 @@ func (p *process) openMail() (sender, error) {
 		}
 	}
 	// A mail server is seldom ours.
-	if cfg.Roots, err = certs.WithSystem(p.settings.TLS.CAFile); err != nil {
+	if cfg.Roots, err = certs.WithSystem(p.Settings.TLS.CAFile); err != nil {
 		return nil, fmt.Errorf("tls.ca-file: %w", err)
 	}
 	return mail.OpenSMTP(cfg)
@@ -42,12 +43,12 @@ func (p *process) openMail() (sender, error) {
 
 // openMailQueue opens the queue for commands: it sends nothing.
 func (p *process) openMailQueue(ctx context.Context) (*outbox.Queue, error) {
-	if !p.holds(loginName, "login.key") {
+	if !p.holds(chassis.LoginService, "login.key") {
 		return nil, errors.New("mails are the login service's: name its data folder with --data")
 	}
 	ring, err := p.openRing(ctx, "LoginKey", "login.key")
 	if err != nil {
 		return nil, err
 	}
-	return outbox.Open(ctx, outbox.Config{DB: p.db, Collection: mailQueue, Sealer: ring, Log: p.log.Logger})
+	return outbox.Open(ctx, outbox.Config{DB: p.DB, Collection: mailQueue, Sealer: ring, Log: p.Log.Logger})
 }

@@ -56,7 +56,7 @@ func TestWhatKeepsAServiceFromStartingAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := alone(t, c.service, c.flags...)
-			err := One(t.Context(), c.service, Start{Settings: s, Console: Console{t.Output(), t.Output()}})
+			err := One(t.Context(), c.service, Start{Settings: s, Console: Console{Out: t.Output(), Err: t.Output()}})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v", err)
 			}
@@ -78,7 +78,7 @@ func TestAServiceWaitsForItsDatabase(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 	defer cancel()
 	var log bytes.Buffer
-	err = One(ctx, "login", Start{Settings: s, Console: Console{t.Output(), &log}})
+	err = One(ctx, "login", Start{Settings: s, Console: Console{Out: t.Output(), Err: &log}})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("it ended with %v", err)
 	}

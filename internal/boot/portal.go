@@ -1,24 +1,25 @@
 package boot
 
 import (
+	"ccms/internal/boot/chassis"
 	"ccms/internal/portal"
 	"ccms/internal/trust"
 )
 
 // wirePortal fills the portal, which has neither store nor keys.
-func (p *process) wirePortal(s *service) error {
-	if err := p.connect(s, loginName, cardName); err != nil {
+func (p *process) wirePortal(s *chassis.Service) error {
+	if err := p.Connect(s, chassis.LoginService, chassis.CardService); err != nil {
 		return err
 	}
 	edge, err := portal.New(portal.Config{
-		Transport: p.reach(s),
+		Transport: p.Reach(s),
 		Vouch:     trust.Vouch,
-		PublicURL: p.public.String(),
-		Log:       p.log.Of(portalName),
+		PublicURL: p.Public.String(),
+		Log:       p.Log.Of(chassis.Portal),
 	})
 	if err != nil {
 		return err
 	}
-	edge.Routes(s.mux)
+	edge.Routes(s.Mux)
 	return nil
 }

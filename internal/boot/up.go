@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"ccms/internal/boot/chassis"
 	"ccms/internal/datadir"
 	"ccms/internal/identity"
 )
@@ -20,11 +21,11 @@ func Up(ctx context.Context, start Start) (err error) {
 	// Whatever certificate people are shown, here the services can have ours
 	// for each other.
 	start.OwnTLS = start.OwnTLS || start.Settings.TLS.CertFile != ""
-	p, err := newProcess(start)
+	p, err := open(start)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
+	defer func() { err = errors.Join(err, p.Close()) }()
 	if err := p.openUp(ctx); err != nil {
 		return err
 	}
@@ -33,7 +34,7 @@ func Up(ctx context.Context, start Start) (err error) {
 		return err
 	}
 	return p.run(ctx, func() error {
-		if err := p.dir.WriteRunning(run); err != nil {
+		if err := p.Dir.WriteRunning(run); err != nil {
 			return err
 		}
 		return p.welcome(start.Out, run)
@@ -43,15 +44,15 @@ func Up(ctx context.Context, start Start) (err error) {
 // openUp opens what the services of one machine share: keys, made the first
 // time, and the store.
 func (p *process) openUp(ctx context.Context) error {
-	if err := datadir.MakeKeys(p.dir.File("keys")); err != nil {
+	if err := datadir.MakeKeys(p.Dir.File("keys")); err != nil {
 		return err
 	}
-	credential, err := datadir.OpenCredential(p.settings.Internal.CredentialFile)
+	credential, err := datadir.OpenCredential(p.Settings.Internal.CredentialFile)
 	if err != nil {
 		return err
 	}
-	p.prover = identity.NewProver(credential, nil)
-	return p.openStore(ctx)
+	p.Prover = identity.NewProver(credential, nil)
+	return p.OpenStore(ctx)
 }
 
 // wireUp opens all listeners first, so that every URL is known, and then
@@ -62,48 +63,48 @@ func (p *process) wireUp(ctx context.Context) (datadir.Running, error) {
 	if err != nil {
 		return run, err
 	}
-	login, err := p.listen(ctx, loginName, p.settings.Login.Addr)
+	login, err := p.Listen(ctx, chassis.LoginService, p.Settings.Login.Addr)
 	if err != nil {
 		return run, err
 	}
-	cards, err := p.listen(ctx, cardName, p.settings.CreditCard.Addr)
+	cards, err := p.Listen(ctx, chassis.CardService, p.Settings.CreditCard.Addr)
 	if err != nil {
 		return run, err
 	}
-	portal, err := p.listen(ctx, portalName, p.settings.Portal.Addr)
+	portal, err := p.Listen(ctx, chassis.Portal, p.Settings.Portal.Addr)
 	if err != nil {
 		return run, err
 	}
-	p.registry = []string{registry.server.URL() + "/eureka/"}
-	if p.settings.Given("eureka.urls") {
-		p.registry = p.settings.Eureka.URLs.Reveal()
+	p.Registry = []string{registry.Server.URL() + "/eureka/"}
+	if p.Settings.Given("eureka.urls") {
+		p.Registry = p.Settings.Eureka.URLs.Reveal()
 	}
-	if p.public == nil {
-		if p.public, err = url.Parse(portal.server.URL()); err != nil {
+	if p.Public == nil {
+		if p.Public, err = url.Parse(portal.Server.URL()); err != nil {
 			return run, fmt.Errorf("public url: %w", err)
 		}
 	}
-	for _, s := range p.services {
-		s.server.SetPublicURL(p.public)
+	for _, s := range p.Services {
+		s.Server.SetPublicURL(p.Public)
 	}
-	err = errors.Join(p.keepPorts(), p.wireLogin(ctx, login), p.wireCards(ctx, cards), p.wirePortal(portal))
+	err = errors.Join(p.KeepPorts(), p.wireLogin(ctx, login), p.wireCards(ctx, cards), p.wirePortal(portal))
 	return datadir.Running{
 		PID:        os.Getpid(),
-		Eureka:     registry.server.URL(),
-		Login:      login.server.URL(),
-		CreditCard: cards.server.URL(),
-		Portal:     portal.server.URL(),
+		Eureka:     registry.Server.URL(),
+		Login:      login.Server.URL(),
+		CreditCard: cards.Server.URL(),
+		Portal:     portal.Server.URL(),
 	}, err
 }
 
 // welcome tells a person where things are.
 func (p *process) welcome(w io.Writer, run datadir.Running) error {
-	data, curl := p.settings.Data, "curl"
-	if ca := p.trust.OwnAuthority(); ca != "" {
+	data, curl := p.Settings.Data, "curl"
+	if ca := p.Trust.OwnAuthority(); ca != "" {
 		curl += " --cacert " + ca
 	}
 	where := "is a file in " + filepath.Join(data, "mail")
-	if smtp := p.settings.Mail.SMTPURL; !smtp.IsZero() {
+	if smtp := p.Settings.Mail.SMTPURL; !smtp.IsZero() {
 		where = "goes out by " + smtp.String()
 	}
 	_, err := fmt.Fprintf(w, `CCMS keeps its data in %s

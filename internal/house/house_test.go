@@ -66,7 +66,7 @@ func TestRulesFindWhatTheyAreFor(t *testing.T) {
 		{"the registry imports the server", "internal/eureka/registry/x.go", `import "ccms/internal/httpserver"`, ""},
 		{"a domain opens a store itself", "internal/login/x.go", `import "ccms/internal/store/sqlitestore"`, "import rule 2 internal/login -> internal/store/sqlitestore"},
 		{"a test opens a store itself", "internal/login/x_test.go", `import "ccms/internal/store/sqlitestore"`, ""},
-		{"boot opens a store", "internal/boot/x.go", `import "ccms/internal/store/sqlitestore"`, ""},
+		{"the chassis opens a store", "internal/boot/chassis/x.go", `import "ccms/internal/store/sqlitestore"`, ""},
 		{"a domain reads settings", "internal/login/x.go", `import "ccms/internal/config"`, "import rule 2 internal/login -> internal/config"},
 		{"a domain starts another service", "internal/login/x.go", `import "ccms/internal/boot"`, "import rule 2 internal/login -> internal/boot"},
 		{"main knows a domain", "cmd/ccms/x.go", `import "ccms/internal/login"`, "import rule 2 cmd/ccms -> internal/login"},

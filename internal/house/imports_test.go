@@ -14,10 +14,11 @@ var pure = []string{"internal/problem", "internal/config", "internal/secret", "i
 
 // onlyFor says who alone may import a package (rule 2).
 var onlyFor = map[string][]string{
-	"internal/store/mongostore":  {"internal/boot"},
-	"internal/store/sqlitestore": {"internal/boot"},
-	"internal/config":            {"internal/boot", "cmd/ccms"},
+	"internal/store/mongostore":  {"internal/boot/chassis"},
+	"internal/store/sqlitestore": {"internal/boot/chassis"},
+	"internal/config":            {"internal/boot", "internal/boot/chassis", "cmd/ccms"},
 	"internal/boot":              {"cmd/ccms"},
+	"internal/boot/chassis":      {"internal/boot"},
 }
 
 // domains never import each other (rule 3).

@@ -1,4 +1,4 @@
-package boot
+package chassis
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
@@ -7,12 +7,12 @@ import (
 	"ccms/internal/store/sqlitestore"
 )
 
-// watchStore shows the store's health and, of the embedded one, its figures. All
+// WatchStore shows the store's health and, of the embedded one, its figures. All
 // services of a process show the same.
-func (p *process) watchStore(s *service) {
-	s.actuator.AddHealth("db", true, p.db.Ping)
-	if db, ok := p.db.(*sqlitestore.DB); ok {
-		s.actuator.Registry().MustRegister(storeFigures(db))
+func (p *Process) WatchStore(s *Service) {
+	s.Actuator.AddHealth("db", true, p.DB.Ping)
+	if db, ok := p.DB.(*sqlitestore.DB); ok {
+		s.Actuator.Registry().MustRegister(storeFigures(db))
 	}
 }
 

@@ -1,4 +1,4 @@
-package boot
+package chassis
 
 import (
 	"context"
@@ -22,17 +22,18 @@ const (
 	databaseLog    = 10 * time.Second // between two lines that say what is waited for
 )
 
-// openStore opens the store that store.url names (decision F3).
-func (p *process) openStore(ctx context.Context) (err error) {
-	if p.settings.Store.URL.Scheme() == "sqlite" {
-		p.db, err = sqliteFile(ctx, p.dir)
+// OpenStore opens the store that store.url names (decision F3).
+func (p *Process) OpenStore(ctx context.Context) (err error) {
+	if p.Settings.Store.URL.Scheme() == "sqlite" {
+		p.DB, err = SQLite(ctx, p.Dir)
 		return err
 	}
-	p.db, err = p.awaitMongo(ctx)
+	p.DB, err = p.awaitMongo(ctx)
 	return err
 }
 
-func sqliteFile(ctx context.Context, dir *datadir.Dir) (store.DB, error) {
+// SQLite opens the embedded store of a data folder.
+func SQLite(ctx context.Context, dir *datadir.Dir) (store.DB, error) {
 	db, err := sqlitestore.Open(ctx, sqlitestore.Config{Path: dir.File("ccms.db")})
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
@@ -40,7 +41,8 @@ func sqliteFile(ctx context.Context, dir *datadir.Dir) (store.DB, error) {
 	return db, nil
 }
 
-func mongo(ctx context.Context, s config.Store) (store.DB, error) {
+// Mongo opens the database of the settings, and fails when it is away.
+func Mongo(ctx context.Context, s config.Store) (store.DB, error) {
 	db, err := mongostore.Open(ctx, mongostore.Config{URL: s.URL.Reveal(), AllowStandalone: s.AllowStandalone})
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
@@ -49,19 +51,19 @@ func mongo(ctx context.Context, s config.Store) (store.DB, error) {
 }
 
 // awaitMongo opens the database as soon as it is there.
-func (p *process) awaitMongo(ctx context.Context) (store.DB, error) {
+func (p *Process) awaitMongo(ctx context.Context) (store.DB, error) {
 	tick := time.NewTicker(databaseTick)
 	defer tick.Stop()
 	began := time.Now()
 	var told time.Time
 	for {
-		db, err := mongo(ctx, p.settings.Store)
+		db, err := Mongo(ctx, p.Settings.Store)
 		if !errors.Is(err, mongostore.ErrUnreachable) || time.Since(began) > databaseWithin {
 			return db, err
 		}
 		if time.Since(told) > databaseLog {
 			told = time.Now()
-			p.log.Warn("waiting for the database", "error.message", err.Error(), "ccms.store.url", p.settings.Store.URL.String())
+			p.Log.Warn("waiting for the database", "error.message", err.Error(), "ccms.store.url", p.Settings.Store.URL.String())
 		}
 		select {
 		case <-ctx.Done():

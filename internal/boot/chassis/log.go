@@ -1,4 +1,4 @@
-package boot
+package chassis
 
 import (
 	"io"
@@ -8,9 +8,9 @@ import (
 	"ccms/internal/logging"
 )
 
-// openLog opens the log of a process: to the console and, when the settings
+// OpenLog opens the log of a process: to the console and, when the settings
 // name one, to a file. Every line says which request it belongs to.
-func openLog(s config.Settings, console io.Writer) (*logging.Log, error) {
+func OpenLog(s config.Settings, console io.Writer) (*logging.Log, error) {
 	return logging.Open(logging.Config{
 		JSON:    s.Log.Format == "json",
 		Level:   s.Log.Level,
@@ -22,8 +22,8 @@ func openLog(s config.Settings, console io.Writer) (*logging.Log, error) {
 
 // reopenLog goes on in the file that bears the log's name now, for who moves
 // full files away himself (logrotate).
-func (p *process) reopenLog() {
-	if err := p.log.Reopen(); err != nil {
-		p.log.Error("log.file cannot be opened again, the old one goes on", "error.message", err)
+func (p *Process) reopenLog() {
+	if err := p.Log.Reopen(); err != nil {
+		p.Log.Error("log.file cannot be opened again, the old one goes on", "error.message", err)
 	}
 }

@@ -1,4 +1,4 @@
-package boot
+package chassis
 
 import (
 	"fmt"
@@ -13,17 +13,17 @@ import (
 	"ccms/internal/trust"
 )
 
-func serviceNames() []string { return []string{eureka.Audience, loginName, cardName, portalName} }
+func serviceNames() []string { return []string{eureka.Audience, LoginService, CardService, Portal} }
 
-// addresses are those the services listen on, in the order of their names.
-func addresses(s config.Settings) []string {
+// Addresses are those the services listen on, in the order of their names.
+func Addresses(s config.Settings) []string {
 	return []string{s.Eureka.Addr, s.Login.Addr, s.CreditCard.Addr, s.Portal.Addr}
 }
 
 // openTrust reads the certificates of the settings; own adds one of our own
 // making, and the authority behind it.
 func openTrust(s config.Settings, dir *datadir.Dir, own bool) (*trust.Trust, error) {
-	cfg := trustConfig(s, dir)
+	cfg := TrustConfig(s, dir)
 	if cfg.Own = own; own {
 		var err error
 		if cfg.Names, err = ownNames(s); err != nil {
@@ -33,8 +33,8 @@ func openTrust(s config.Settings, dir *datadir.Dir, own bool) (*trust.Trust, err
 	return trust.Open(cfg)
 }
 
-// trustConfig is what the settings and the folder say of certificates.
-func trustConfig(s config.Settings, dir *datadir.Dir) trust.Config {
+// TrustConfig is what the settings and the folder say of certificates.
+func TrustConfig(s config.Settings, dir *datadir.Dir) trust.Config {
 	return trust.Config{
 		Services:  serviceNames(),
 		Given:     certs.Pair{Cert: s.TLS.CertFile, Key: s.TLS.KeyFile},
@@ -58,7 +58,7 @@ func ownNames(s config.Settings) ([]string, error) {
 	if s.PublicURL != nil {
 		add(s.PublicURL.Hostname())
 	}
-	for _, addr := range addresses(s) {
+	for _, addr := range Addresses(s) {
 		host, _, _ := net.SplitHostPort(addr)
 		add(host)
 	}
