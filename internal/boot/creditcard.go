@@ -33,7 +33,6 @@ func (p *process) wireCards(ctx context.Context, s *chassis.Service) error {
 		return err
 	}
 	checker := p.checker(s)
-	s.Closers = append(s.Closers, func(context.Context) error { checker.Close(); return nil })
 	cards, err := creditcard.Open(ctx, creditcard.Config{
 		DB:           p.DB,
 		Vault:        vault.New(vault.Config{Keys: ring}),
@@ -65,7 +64,7 @@ func openIdempotency(ctx context.Context, p *process, ring *keyring.Ring) (*idem
 // checker authenticates requests away from the login service (decision C1).
 func (p *process) checker(s *chassis.Service) *bearer.Checker {
 	cfg := p.Settings.CreditCard
-	return bearer.New(bearer.Config{
+	c := bearer.New(bearer.Config{
 		Issuer:   p.Public.String(),
 		Audience: audience,
 		Client:   &http.Client{Transport: p.Reach(s)},
@@ -78,4 +77,7 @@ func (p *process) checker(s *chassis.Service) *bearer.Checker {
 		},
 		Log: p.Log.Of(s.Name),
 	})
+	s.Authenticate = c.Authenticate
+	s.Closers = append(s.Closers, func(context.Context) error { c.Close(); return nil })
+	return c
 }

@@ -29,3 +29,16 @@ func (p *process) addEureka(ctx context.Context) (*chassis.Service, error) {
 	s.Work = append(s.Work, r.Run)
 	return s, nil
 }
+
+// guardEureka lets the registry know who asks. It has no public URL to tell
+// tokens by unless the settings name one; then nobody is let in from elsewhere.
+func (p *process) guardEureka(s *chassis.Service) error {
+	if p.Public == nil {
+		return nil
+	}
+	if err := p.Look(s); err != nil {
+		return err
+	}
+	p.checker(s)
+	return nil
+}

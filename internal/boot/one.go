@@ -47,8 +47,11 @@ const sharedKeys = "make keys once with ccms keys init --out FOLDER, and give th
 
 func (p *process) wireOne(ctx context.Context, name string) error {
 	if name == "eureka" {
-		_, err := p.addEureka(ctx)
-		return err
+		s, err := p.addEureka(ctx)
+		if err != nil {
+			return err
+		}
+		return p.guardEureka(s)
 	}
 	p.Registry = p.Settings.Eureka.URLs.Reveal()
 	switch name {

@@ -11,6 +11,7 @@ func (p *process) wirePortal(s *chassis.Service) error {
 	if err := p.Connect(s, chassis.LoginService, chassis.CardService); err != nil {
 		return err
 	}
+	p.checker(s)
 	edge, err := portal.New(portal.Config{
 		Transport: p.Reach(s),
 		Vouch:     trust.Vouch,

@@ -87,7 +87,7 @@ func (p *process) wireUp(ctx context.Context) (datadir.Running, error) {
 	for _, s := range p.Services {
 		s.Server.SetPublicURL(p.Public)
 	}
-	err = errors.Join(p.KeepPorts(), p.wireLogin(ctx, login), p.wireCards(ctx, cards), p.wirePortal(portal))
+	err = errors.Join(p.KeepPorts(), p.wireLogin(ctx, login), p.wireCards(ctx, cards), p.wirePortal(portal), p.guardEureka(registry))
 	return datadir.Running{
 		PID:        os.Getpid(),
 		Eureka:     registry.Server.URL(),

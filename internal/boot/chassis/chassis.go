@@ -29,6 +29,7 @@ import (
 	"ccms/internal/identity"
 	"ccms/internal/lifecycle"
 	"ccms/internal/logging"
+	"ccms/internal/problem"
 	"ccms/internal/store"
 	"ccms/internal/trust"
 )
@@ -70,8 +71,10 @@ type Service struct {
 	Actuator *actuator.Actuator
 	Client   *discovery.Client // nil for the registry
 	Needs    []string          // services it must have found to be ready
-	Work     []func(context.Context) error
-	Closers  []func(context.Context) error
+	// Authenticate finds out who sent a request; nil while nobody can.
+	Authenticate httpserver.Authenticate
+	Work         []func(context.Context) error
+	Closers      []func(context.Context) error
 }
 
 // Version is what the binary says of itself.
@@ -137,8 +140,8 @@ func (p *Process) Listen(ctx context.Context, name, addr string) (*Service, erro
 	log := p.Log.Of(name)
 	s := &Service{Name: name, Mux: httpserver.NewMux(log)}
 	s.Actuator = actuator.New(actuator.Config{Service: name, Version: Version(), Log: log})
-	s.Actuator.Routes(s.Mux, nil)
-	apidocs.New(strings.TrimSuffix(name, "-service")).Routes(s.Mux, nil)
+	s.Actuator.Routes(s.Mux, s.mayWatch)
+	apidocs.New(strings.TrimSuffix(name, "-service")).Routes(s.Mux, s.mayWatch)
 	server, err := p.listenAgain(ctx, httpserver.Config{
 		Name:           name,
 		Addr:           addr,
@@ -156,6 +159,19 @@ func (p *Process) Listen(ctx context.Context, name, addr string) (*Service, erro
 	s.Server = server
 	p.Services = append(p.Services, s)
 	return s, nil
+}
+
+// mayWatch lets those look into the service from elsewhere who watch it: a
+// client with the scope actuator:read (decision F1).
+func (s *Service) mayWatch(r *http.Request) error {
+	if s.Authenticate == nil {
+		return problem.NoToken()
+	}
+	who, err := s.Authenticate(r)
+	if err == nil && !who.Has(identity.ScopeActuator) {
+		err = problem.Denied("This path needs a token with the scope " + identity.ScopeActuator + ".")
+	}
+	return err
 }
 
 // Prove checks the proofs made for the service name (decision A8).

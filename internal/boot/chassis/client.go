@@ -21,8 +21,18 @@ func (p *Process) Connect(s *Service, needs ...string) error {
 		return err
 	}
 	s.Needs = needs
+	return p.join(s, p.Registry, self)
+}
+
+// Look lets the registry itself find the others, as its own client that is in
+// no list.
+func (p *Process) Look(registry *Service) error {
+	return p.join(registry, []string{registry.Server.URL() + "/eureka/"}, nil)
+}
+
+func (p *Process) join(s *Service, registries []string, self *eureka.Instance) (err error) {
 	s.Client, err = discovery.New(discovery.Config{
-		URLs: p.Registry,
+		URLs: registries,
 		Self: self,
 		Sign: func(audience, method, path string) (string, error) {
 			return p.Prover.Sign(audience, identity.PurposeRegistry, method, path)
