@@ -86,6 +86,9 @@ type Config struct {
 	Outbox   Outbox
 	Mail     mail.Sender
 	Cards    Cards
+	// Clients says whether the verified token of a firm's or operators' client
+	// counts, and for what (oauth.Service.Check). Default nil: none does.
+	Clients func(ctx context.Context, p identity.Principal) (identity.Principal, error)
 	// Hashing bounds bcrypt. The zero value has the defaults of hashpool.
 	Hashing hashpool.Config
 	// PublicURL is the only base of links in mails.
@@ -144,7 +147,7 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	})
 	s.sessions = session.New(session.Config{
 		Customers: s.customers, Issuer: cfg.Issuer, Verifier: cfg.Verifier, Trail: s.trail,
-		TTL: cfg.TokenTTL, Idle: cfg.SessionIdle, Now: s.now,
+		Clients: cfg.Clients, TTL: cfg.TokenTTL, Idle: cfg.SessionIdle, Now: s.now,
 	})
 	s.gate, err = gate.New(gate.Config{
 		Counters: cfg.Counters, Trail: s.trail, Locked: s.tellLocked,

@@ -20,6 +20,7 @@ import (
 	"ccms/internal/identity"
 	"ccms/internal/login/customer"
 	"ccms/internal/login/trail"
+	"ccms/internal/problem"
 	"ccms/internal/secret"
 	"ccms/internal/store"
 	"ccms/internal/store/storetest"
@@ -46,7 +47,7 @@ func open(t *testing.T) *house {
 	h.s = New(Config{
 		Customers: h.customers, Issuer: h.issuer,
 		Verifier: identity.NewVerifier(identity.VerifierConfig{Issuer: "https://cards.example.com", Audience: "ccms", Lookup: keys.Lookup, Now: h.now}),
-		Trail:    trail.New(record, log), TTL: time.Hour, Idle: 15 * time.Minute, Now: h.now,
+		Trail:    trail.New(record, log), Clients: h.client, TTL: time.Hour, Idle: 15 * time.Minute, Now: h.now,
 	})
 	mux := httpserver.NewMux(log)
 	h.s.Routes(mux)
@@ -76,6 +77,18 @@ func (h *house) now() time.Time {
 
 // pass lets time go by.
 func (h *house) pass(d time.Duration) { h.clock.Add(int64(d)) }
+
+// client stands for the part that knows clients: the one named live may read.
+func (h *house) client(_ context.Context, p identity.Principal) (identity.Principal, error) {
+	switch p.ClientID {
+	case "live":
+		p.Scope = []string{identity.ScopeRead}
+		return p, nil
+	case "unsure":
+		return identity.Principal{}, problem.Database(io.ErrUnexpectedEOF)
+	}
+	return identity.Principal{}, problem.NoToken()
+}
 
 // member makes an account, whose id is its name.
 func (h *house) member(name string) string {

@@ -29,8 +29,8 @@ func (s *Sessions) Authenticate(r *http.Request) (identity.Principal, error) {
 	return s.Check(r.Context(), httpserver.Bearer(r))
 }
 
-// validity is the answer to the question whether a token is good (decision
-// B12).
+// validity is the answer to the question whether a person's token is good
+// (decision B12).
 type validity struct {
 	Valid     bool   `json:"valid"`
 	Username  string `json:"username"`
@@ -40,12 +40,25 @@ type validity struct {
 	Expires   int64  `json:"exp"`
 }
 
-func (s *Sessions) getValidate(r *http.Request, _ httpserver.None) (validity, error) {
-	p, err := s.Check(r.Context(), tokenOf(r))
+// clientValidity is the same of a client's; one of the operators' has no firm.
+type clientValidity struct {
+	Valid    bool   `json:"valid"`
+	FirmID   string `json:"firm_id"`
+	ClientID string `json:"client_id"`
+	Scope    string `json:"scope"`
+	Expires  int64  `json:"exp"`
+}
+
+func (s *Sessions) getValidate(r *http.Request, _ httpserver.None) (any, error) {
+	p, err := s.checkAny(r.Context(), tokenOf(r))
 	if err != nil {
-		return validity{}, err
+		return nil, err
 	}
-	return validity{true, p.Username, p.Email, p.Validated, strings.Join(p.Scope, " "), p.Expires.Unix()}, nil
+	scope := strings.Join(p.Scope, " ")
+	if p.ClientID != "" {
+		return clientValidity{true, p.FirmID, p.ClientID, scope, p.Expires.Unix()}, nil
+	}
+	return validity{true, p.Username, p.Email, p.Validated, scope, p.Expires.Unix()}, nil
 }
 
 // tokenOf is the Bearer token, or, for older callers, the one in the query.

@@ -3,7 +3,7 @@
 // B12). Sessions are listed and ended here.
 //
 // It does not check passwords (package gate) and signs nothing itself (package
-// identity). Sessions are kept in the account (package customer), which is read
+// identity); of the tokens of firms' clients it only knows whom to ask. Sessions are kept in the account (package customer), which is read
 // each time, so that a logout is known to every instance at once.
 package session
 
@@ -30,8 +30,10 @@ type Config struct {
 	Issuer    *identity.Issuer
 	Verifier  *identity.Verifier
 	Trail     *trail.Trail
-	TTL       time.Duration // life of a token and its session
-	Idle      time.Duration // a session ends this long after its last use
+	// Clients says whether a client's token counts; nil: none does.
+	Clients func(ctx context.Context, p identity.Principal) (identity.Principal, error)
+	TTL     time.Duration // life of a token and its session
+	Idle    time.Duration // a session ends this long after its last use
 	// Now is the clock, in the precision of the store.
 	Now func() time.Time
 }
@@ -60,13 +62,34 @@ func (s *Sessions) Token(ctx context.Context, rec customer.Record, id string) (s
 	}, s.cfg.TTL)
 }
 
-// Check finds out whose token this is and counts that as use of the session
-// behind it: UNAUTHORIZED, TOKEN_EXPIRED or a failure of the store. The
-// principal shows the account as it is now, not as the token has it.
+// Check finds out which person's token this is and counts that as use of the
+// session behind it: UNAUTHORIZED, TOKEN_EXPIRED or a failure of the store. The
+// principal shows the account as it is now, not as the token has it. A client's
+// token is no person's, UNAUTHORIZED (decision B13).
 func (s *Sessions) Check(ctx context.Context, token string) (identity.Principal, error) {
 	p, err := s.cfg.Verifier.Verify(ctx, token)
 	if err != nil {
 		return identity.Principal{}, err
+	}
+	return s.person(ctx, p)
+}
+
+// checkAny is Check for tokens of clients too.
+func (s *Sessions) checkAny(ctx context.Context, token string) (identity.Principal, error) {
+	p, err := s.cfg.Verifier.Verify(ctx, token)
+	if err != nil {
+		return identity.Principal{}, err
+	}
+	if p.ClientID != "" && s.cfg.Clients != nil {
+		return s.cfg.Clients(ctx, p)
+	}
+	return s.person(ctx, p)
+}
+
+// person returns the person behind a verified token.
+func (s *Sessions) person(ctx context.Context, p identity.Principal) (identity.Principal, error) {
+	if p.ClientID != "" {
+		return identity.Principal{}, problem.NoToken()
 	}
 	rec, err := s.cfg.Customers.Present(ctx, p.Subject)
 	if err != nil {
@@ -104,6 +127,9 @@ func (s *Sessions) logOut(ctx context.Context, from trail.Caller, token string, 
 	p, err := s.cfg.Verifier.Verify(ctx, token)
 	if err != nil && !errors.Is(err, problem.ExpiredToken()) {
 		return err
+	}
+	if p.ClientID != "" {
+		return problem.NoToken() // a client's token has no session and is revoked elsewhere
 	}
 	rec, err := s.cfg.Customers.Get(ctx, p.Subject)
 	if errors.Is(err, store.ErrNotFound) {

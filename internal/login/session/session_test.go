@@ -195,3 +195,30 @@ func TestSessionsAreListedAndEndedByTheirOwnerOnly(t *testing.T) {
 		t.Error("not exactly the own sessions ended")
 	}
 }
+
+func TestAClientsTokenIsJudgedByWhoKnowsClients(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	account := h.member("live") // a person whose id is the client's
+	h.logIn(account)
+	sid := h.record(account).Value.Sessions[0].ID
+	token := func(client string) string {
+		return must(h.issuer.Issue(t.Context(), identity.Claims{
+			Subject: client, ClientID: client, FirmID: "firm_1", Session: sid, Scope: "cards:read cards:reveal account cards",
+		}, 10*time.Minute))
+	}
+	validate := func(client string) answer { return h.call("GET", "/api/customer/jwt/validate", token(client)) }
+	a := validate("live")
+	a.is(t, 200)
+	if len(a.body) != 5 || a.body["valid"] != true || a.text("firm_id") != "firm_1" || a.text("client_id") != "live" || a.text("scope") != "cards:read" || a.body["exp"] == nil {
+		t.Errorf("got %s", a.raw)
+	}
+	validate("dead").is(t, 401, "UNAUTHORIZED", "Invalid or missing token")
+	validate("unsure").is(t, 503, "DATABASE_ERROR")
+	h.call("GET", "/api/account/sessions", token("live")).is(t, 401, "UNAUTHORIZED")
+	h.call("POST", "/api/customer/logout?all=true", token("live")).is(t, 401, "UNAUTHORIZED")
+	h.pass(10 * time.Minute)
+	if len(h.record(account).Value.Sessions) != 1 {
+		t.Error("a client's token ended a person's session")
+	}
+}
