@@ -1,14 +1,12 @@
-// Package page owns what all pages share: the layout, the stylesheet, the
-// response headers (CSP among them) and the rendering of a template into a
-// buffer before anything is sent. It knows no page of a domain; those bring
-// their own templates and data.
+// Package page owns what all pages share: the layout, style and scripts, the
+// catalogue of texts, the response headers (CSP among them) and the rendering
+// of a template into a buffer before anything is sent. It knows no page of a
+// domain; those bring their own templates and data.
 package page
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -19,43 +17,54 @@ import (
 	"ccms/internal/problem"
 )
 
-//go:embed templates/*.html assets/*
+//go:embed templates/*.html assets/* catalogue/*.json
 var files embed.FS
 
-// policy lets a page load our own style and images and post to ourselves,
-// nothing else; no page has a script yet (PCI DSS 6.4.3, OWASP CSP).
-const policy = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+// policy lets a page load our own style, scripts and images, send to ourselves,
+// and nothing else. A script may turn no text into markup (Trusted Types), so
+// that a text that got into a page stays one (PCI DSS 6.4.3, OWASP CSP).
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; " +
+	"require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors "
 
 // Set is a parsed set of pages that share the layout.
 type Set struct {
-	pages  map[string]*template.Template
-	css    asset
-	secure string // Strict-Transport-Security, "" over plain HTTP
-}
-
-type asset struct {
-	path string
-	body []byte
+	pages     map[string]*template.Template
+	assets    map[string]*asset // by the name of the file
+	byPath    map[string]*asset
+	languages []*Language // the first is the default
+	secure    string      // Strict-Transport-Security, "" over plain HTTP
 }
 
 // View is what the layout shows around a page.
 type View struct {
-	Title string // of the document and the first heading
-	Error bool   // the person has something to correct: the title says so
-	Data  any    // the page's own
+	*Language          // of the page; default English
+	Title     string   // of the document and the first heading
+	Error     bool     // the person has something to correct: the title says so
+	Here      string   // path of the page, for coming back to it
+	Person    string   // who is logged in, "" for nobody
+	Scripts   []string // names of assets
+	Embedders []string // origins that may show the page in a frame; default none
+	Data      any      // the page's own
+}
+
+// View begins the view of a page that answers r, whose title is the text of key.
+func (s *Set) View(r *http.Request, key string, args ...any) View {
+	lang := s.Language(r)
+	return View{Language: lang, Title: lang.T(key, args...), Here: r.URL.Path}
 }
 
 // Parse reads every *.html of pages as one page each; each defines "main".
 // People reach them at publicURL, without a trailing slash: where that is
 // https, browsers are told to stay with it.
 func Parse(pages fs.FS, publicURL string) (*Set, error) {
-	css, err := files.ReadFile("assets/site.css")
-	if err != nil {
-		return nil, fmt.Errorf("read stylesheet: %w", err)
+	s := &Set{pages: map[string]*template.Template{}, secure: transportSecurity(publicURL)}
+	if err := s.loadAssets(); err != nil {
+		return nil, err
 	}
-	sum := sha256.Sum256(css)
-	s := &Set{pages: map[string]*template.Template{}, css: asset{"/assets/site-" + hex.EncodeToString(sum[:6]) + ".css", css}, secure: transportSecurity(publicURL)}
-	layout, err := template.New("layout.html").Funcs(template.FuncMap{"stylesheet": func() string { return s.css.path }}).ParseFS(files, "templates/layout.html")
+	if err := s.loadLanguages(); err != nil {
+		return nil, err
+	}
+	layout, err := template.New("layout.html").Funcs(template.FuncMap{"asset": s.asset}).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse layout: %w", err)
 	}
@@ -114,18 +123,20 @@ func (s *Set) Render(w http.ResponseWriter, status int, name string, v View) err
 	if !ok {
 		return fmt.Errorf("render: no page %q", name)
 	}
+	if v.Language == nil {
+		v.Language = s.languages[0]
+	}
 	var b bytes.Buffer
 	if err := t.ExecuteTemplate(&b, "layout.html", v); err != nil {
 		return fmt.Errorf("render %s: %w", name, err)
 	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Language", v.Tag)
 	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
+	s.frameHeaders(h, v.Embedders)
 	if s.secure != "" {
 		h.Set("Strict-Transport-Security", s.secure)
 	}
@@ -135,26 +146,31 @@ func (s *Set) Render(w http.ResponseWriter, status int, name string, v View) err
 	return nil
 }
 
-// RenderError shows the page for an error nobody can correct in a form. It
-// fits httpserver.Mux.ErrorPage.
-func (s *Set) RenderError(w http.ResponseWriter, _ *http.Request, status int, e *problem.Error) bool {
-	title := e.Message
-	if status == http.StatusNotFound {
-		title = "Page not found"
+// frameHeaders say who may show the page in a frame. X-Frame-Options knows no
+// list, so it stands only where nobody may.
+func (s *Set) frameHeaders(h http.Header, embedders []string) {
+	if len(embedders) == 0 {
+		h.Set("Content-Security-Policy", policy+"'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		return
 	}
-	return s.Render(w, status, "error.html", View{Title: title, Data: e}) == nil
+	allowed := ""
+	for _, origin := range embedders {
+		allowed += " " + origin
+	}
+	h.Set("Content-Security-Policy", policy+allowed[1:])
+	h.Set("Referrer-Policy", "strict-origin")
 }
 
-// Stylesheet serves the one stylesheet. Its name changes with its content, so
-// browsers may keep it for ever.
-func (s *Set) Stylesheet(w http.ResponseWriter, r *http.Request) error {
-	if r.URL.Path != s.css.path {
-		return problem.NoResource()
+// RenderError shows the page for an error nobody can correct in a form. It
+// fits httpserver.Mux.ErrorPage.
+func (s *Set) RenderError(w http.ResponseWriter, r *http.Request, status int, e *problem.Error) bool {
+	lang := s.Language(r)
+	title := e.Message
+	if status == http.StatusNotFound {
+		title = lang.T("error.not-found")
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/css; charset=utf-8")
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	h.Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(s.css.body)
-	return nil
+	return s.Render(w, status, "error.html", View{Language: lang, Title: title, Data: e}) == nil
 }

@@ -62,7 +62,7 @@ func New(cfg Config) (*Service, error) {
 func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.ErrorPage = s.pages.RenderError
 	mux.Handle("GET /{$}", s.home)
-	mux.Handle("GET /assets/{name}", s.pages.Stylesheet)
+	mux.Handle("GET /assets/{name}", s.pages.Asset)
 	mux.Handle("GET /verify", s.verifyForm)
 	mux.Handle("POST /verify", sameOrigin(s.verify))
 	mux.Handle("GET /reset-password", s.resetForm)
