@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"ccms/internal/problem"
+	"ccms/internal/secret"
 )
 
 // Limits of request bodies (decision A4).
@@ -20,6 +21,8 @@ const (
 	BodyLimit       = 64 << 10
 	CredentialLimit = 4 << 10
 )
+
+const jsonType = "application/json; charset=utf-8"
 
 // JSONOptions adjusts JSON.
 type JSONOptions struct {
@@ -29,6 +32,7 @@ type JSONOptions struct {
 
 // JSON adapts f: it decodes the body strictly into In (nothing is read for
 // None), calls f, and encodes Out into a buffer before the header is written.
+// An Out of secret.Bytes is JSON already; it is sent as it is and wiped.
 func JSON[In, Out any](f func(r *http.Request, in In) (Out, error), opts ...JSONOptions) Handler {
 	o := JSONOptions{}
 	if len(opts) > 0 {
@@ -51,6 +55,11 @@ func JSON[In, Out any](f func(r *http.Request, in In) (Out, error), opts ...JSON
 		if err != nil {
 			return err
 		}
+		if finished, ok := any(out).(secret.Bytes); ok {
+			defer finished.Wipe()
+			writeBody(w, o.Status, jsonType, finished.Reveal())
+			return nil
+		}
 		return WriteJSON(w, o.Status, out)
 	}
 }
@@ -61,7 +70,7 @@ func WriteJSON(w http.ResponseWriter, status int, v any) error {
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
-	writeBody(w, status, "application/json; charset=utf-8", body)
+	writeBody(w, status, jsonType, body)
 	return nil
 }
 
