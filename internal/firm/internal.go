@@ -1,0 +1,60 @@
+package firm
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"ccms/internal/firm/directory"
+	"ccms/internal/httpserver"
+	"ccms/internal/store"
+)
+
+// internalRoutes answer our own services (decision A8), which ask through package
+// directory. What is not there is no error among ourselves: the answer says so.
+func (s *Service) internalRoutes(mux *httpserver.Mux) {
+	mux.Handle("GET /internal/firms/{firm}", httpserver.Internal(httpserver.JSON(s.getFirmEntry)))
+	mux.Handle("GET /internal/clients/{client}", httpserver.Internal(httpserver.JSON(s.getClientEntry)))
+	mux.Handle("GET /internal/firms/{firm}/members/{subject}", httpserver.Internal(httpserver.JSON(s.getRoleEntry)))
+}
+
+func (s *Service) getFirmEntry(r *http.Request, _ httpserver.None) (directory.Firm, error) {
+	f, err := s.Firm(r.Context(), r.PathValue("firm"))
+	if errors.Is(err, store.ErrNotFound) {
+		return directory.Firm{}, nil
+	}
+	return directory.Firm{ID: f.ID, Name: f.Name, Suspended: f.Suspended}, err
+}
+
+func (s *Service) getClientEntry(r *http.Request, _ httpserver.None) (directory.Client, error) {
+	c, err := s.Active(r.Context(), r.PathValue("client"))
+	if errors.Is(err, ErrInactive) {
+		return directory.Client{}, nil
+	}
+	return directory.Client{
+		ID: c.ID, FirmID: c.FirmID, Mode: c.Mode, Scopes: c.Scopes,
+		ReturnURLs: c.ReturnURLs, Origins: c.Origins, Active: err == nil,
+	}, err
+}
+
+func (s *Service) getRoleEntry(r *http.Request, _ httpserver.None) (directory.Membership, error) {
+	role, err := s.Role(r.Context(), r.PathValue("firm"), r.PathValue("subject"))
+	return directory.Membership{Role: string(role)}, err
+}
+
+// Role is that of an account in a firm, "" for none, and in a firm that is
+// unknown or suspended. Whoever is invited joins here too.
+func (s *Service) Role(ctx context.Context, firm, subject string) (Role, error) {
+	f, err := s.Firm(ctx, firm)
+	if errors.Is(err, store.ErrNotFound) || err == nil && f.Suspended {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if role := f.role(subject); role != "" {
+		return role, nil
+	}
+	_, role, err := s.join(ctx, Caller{ID: subject, Request: httpserver.RequestID(ctx)}, f)
+	return role, err
+}
