@@ -38,6 +38,11 @@ func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.Handle("GET /internal/verification", httpserver.Internal(httpserver.JSON(s.getVerificationOwner)))
 }
 
+// Authenticate finds out which person sent r, for routes that are not ours.
+func (s *Service) Authenticate(r *http.Request) (identity.Principal, error) {
+	return s.sessions.Authenticate(r)
+}
+
 // message is the success body the contract leaves open (decision B10).
 func message(text string, err error) (httpserver.Message, error) {
 	return httpserver.Message{Message: text}, err
