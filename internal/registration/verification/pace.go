@@ -2,14 +2,15 @@ package verification
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"slices"
 	"sync"
 	"time"
 
 	"ccms/internal/card"
-	"ccms/internal/secret"
 )
 
 const (
@@ -91,9 +92,8 @@ func (p *pace) over(who client, now time.Time, how Reaction) bool {
 // walk recognises clients who try number after number of one BIN. It keeps no
 // number: only shortened HMACs, under a key of this process.
 type walk struct {
-	key secret.Bytes
-
 	mu    sync.Mutex
+	mac   hash.Hash // has been reset before its first use: then Reset wipes the digits it buffers
 	tried recent[pair, []mark]
 }
 
@@ -108,8 +108,12 @@ type mark struct {
 	at   int64
 }
 
-func newWalk(pairs int, key secret.Bytes) *walk {
-	return &walk{key: key, tried: recent[pair, []mark]{life: walkWindow, max: pairs}}
+func newWalk(pairs int) *walk {
+	key := make([]byte, sha256.Size)
+	_, _ = rand.Read(key) // never fails since Go 1.24
+	mac := hmac.New(sha256.New, key)
+	mac.Reset()
+	return &walk{mac: mac, tried: recent[pair, []mark]{life: walkWindow, max: pairs}}
 }
 
 // over notes a number and reports whether it is one too many that is new. One
@@ -119,12 +123,9 @@ func (w *walk) over(who client, number card.Number, now time.Time, how Reaction)
 	if len(digits) == 0 {
 		return false
 	}
-	h := hmac.New(sha256.New, w.key.Reveal())
-	h.Write(digits)
-	this := mark{binary.BigEndian.Uint64(h.Sum(nil)), now.UnixNano()}
-
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	this := mark{w.hash(digits), now.UnixNano()}
 	marks := w.tried.at(pair{who, number.BIN()}, now)
 	*marks = slices.DeleteFunc(*marks, func(m mark) bool { return this.at-m.at >= int64(walkWindow) })
 	if i := slices.IndexFunc(*marks, func(m mark) bool { return m.hash == this.hash }); i >= 0 {
@@ -141,4 +142,12 @@ func (w *walk) over(who client, number card.Number, now time.Time, how Reaction)
 	}
 	*marks = append(*marks, this)
 	return over
+}
+
+func (w *walk) hash(digits []byte) uint64 {
+	var sum [sha256.Size]byte
+	w.mac.Write(digits)
+	h := binary.BigEndian.Uint64(w.mac.Sum(sum[:0]))
+	w.mac.Reset()
+	return h
 }
