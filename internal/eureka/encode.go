@@ -30,25 +30,58 @@ const (
 // compactAmazon is what the compact form keeps of Amazon's metadata.
 var compactAmazon = []string{"instance-id", "public-ipv4", "public-hostname", "local-ipv4", "availability-zone"}
 
-// Applications appends a document of applications to dst.
-func (f Form) Applications(dst []byte, a Applications) []byte {
-	e := f.begin(dst)
+// Frame is what stands around the applications of a document. A document is
+// Before, the Pieces joined by Between, and After.
+type Frame struct{ Before, Between, After []byte }
+
+// Frame returns the frame of a document of applications.
+func (f Form) Frame(version int64, hash string) Frame {
+	head := Applications{Version: version, Hash: hash}
+	e := f.begin(nil)
 	e.open("applications", "")
 	if !f.Compact {
-		e.head(a)
+		e.head(head)
 	}
 	e.list("application")
-	for i := range a.Apps {
-		e.item("application")
-		e.application(&a.Apps[i], f.Compact)
-		e.close("application")
-	}
+	n := len(e.b)
 	e.endList()
 	if f.Compact {
-		e.head(a)
+		e.head(head)
 	}
 	e.close("applications")
-	return e.end()
+	b := e.end()
+	w := Frame{Before: b[:n:n], After: b[n:]}
+	if !f.XML {
+		w.Between = []byte{','}
+	}
+	return w
+}
+
+// Piece appends an application as it stands between two others in a document
+// of applications.
+func (f Form) Piece(dst []byte, a *Application) []byte {
+	e := &encoder{b: dst, start: -1, xml: f.XML, pretty: f.XML && !f.Compact, depth: 1}
+	if e.xml {
+		e.open("application", "")
+	} else {
+		e.b = append(e.b, '{')
+	}
+	e.application(a, f.Compact)
+	e.close("application")
+	return e.b
+}
+
+// Applications appends a document of applications to dst.
+func (f Form) Applications(dst []byte, a Applications) []byte {
+	w := f.Frame(a.Version, a.Hash)
+	dst = append(dst, w.Before...)
+	for i := range a.Apps {
+		if i > 0 {
+			dst = append(dst, w.Between...)
+		}
+		dst = f.Piece(dst, &a.Apps[i])
+	}
+	return append(dst, w.After...)
 }
 
 // Application appends a document of one application to dst.

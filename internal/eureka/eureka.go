@@ -131,12 +131,18 @@ type Instance struct {
 	Action       Action
 }
 
-// ResolveID is the id an instance goes by: its own, else Amazon's instance-id,
-// else its host name. Every client computes the same.
+// ResolveID is the id an instance goes by: its own, else the one old Spring
+// clients keep in their metadata, else Amazon's instance-id, else its host
+// name. Every client computes the same.
 func (in *Instance) ResolveID() string {
+	spring := in.Metadata["instanceId"]
 	switch {
 	case in.ID != "":
 		return in.ID
+	case spring != "" && strings.HasPrefix(spring, in.HostName):
+		return spring
+	case spring != "":
+		return in.HostName + ":" + spring
 	case in.DataCenter != nil && in.DataCenter.Name == Amazon && in.DataCenter.Metadata["instance-id"] != "":
 		return in.DataCenter.Metadata["instance-id"]
 	}

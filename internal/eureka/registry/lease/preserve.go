@@ -2,8 +2,10 @@ package lease
 
 import (
 	"context"
+	"iter"
 	"maps"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,7 +97,7 @@ func (t *Table) evictLoop(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := t.cfg.Now()
-		t.trim()
+		t.Trim()
 		late := now.Sub(last) - t.cfg.EvictEvery
 		if late < t.cfg.EvictEvery {
 			late = 0 // a tick never comes to the millisecond
@@ -109,39 +111,70 @@ func (t *Table) evictLoop(ctx context.Context) {
 
 // evict removes expired leases, at random within the window's budget, and
 // returns their instances. compensation is how long this process itself stood
-// still: a lease cannot be blamed for that.
+// still: a lease cannot be blamed for that. The search shares the lock with
+// heartbeats; only removing takes it alone.
 func (t *Table) evict(now time.Time, compensation time.Duration) []*eureka.Instance {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if compensation > 0 {
 		t.prolong(compensation)
 	}
+	due := t.due(now.UnixMilli())
+	if len(due) == 0 {
+		return nil
+	}
+	shuffle(due)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	due = slices.DeleteFunc(due, func(l *lease) bool { // a heartbeat, or another registration, may have come
+		still, ok := t.find(l.inst.App, l.inst.ID)
+		return !ok || still != l || now.UnixMilli() <= l.deadline.Load()
+	})
 	if t.protected() {
 		return nil
 	}
-	var due []*lease
-	for _, byID := range t.apps {
-		for _, l := range byID {
-			if now.UnixMilli() > l.deadline.Load() {
-				due = append(due, l)
-			}
-		}
-	}
-	shuffle(due)
 	var gone []*eureka.Instance
 	for _, l := range due[:t.allowance(now, len(due))] {
 		t.remove(l, now.UnixMilli())
 		gone = append(gone, l.inst)
 	}
+	t.evicted += int64(len(gone))
 	return gone
+}
+
+// due is the leases that have run out.
+func (t *Table) due(now int64) []*lease {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.protected() {
+		return nil
+	}
+	var due []*lease
+	for l := range t.leases() {
+		if now > l.deadline.Load() {
+			due = append(due, l)
+		}
+	}
+	return due
+}
+
+// leases yields all leases; the caller holds the lock.
+func (t *Table) leases() iter.Seq[*lease] {
+	return func(yield func(*lease) bool) {
+		for _, a := range t.apps {
+			for _, l := range a.leases {
+				if !yield(l) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // prolong gives every lease the time this process missed.
 func (t *Table) prolong(d time.Duration) {
-	for _, byID := range t.apps {
-		for _, l := range byID {
-			l.deadline.Add(d.Milliseconds())
-		}
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for l := range t.leases() {
+		l.deadline.Add(d.Milliseconds())
 	}
 }
 
@@ -165,10 +198,12 @@ type Stats struct {
 	Version           int64
 	RenewsLastMinute  int64
 	RenewThreshold    int64
-	Protected         bool // self-preservation holds evictions back
-	LeaseExpiration   bool // leases expire: the opposite of Protected
-	Delta             int  // entries
-	Bytes             int  // about what the instances hold
+	Protected         bool  // self-preservation holds evictions back
+	LeaseExpiration   bool  // leases expire: the opposite of Protected
+	Protects          bool  // self-preservation may hold them back: it is on, and the registry large enough
+	Evicted           int64 // leases that ran out since the start
+	Delta             int   // entries
+	Bytes             int   // about what the instances hold
 	Uptime            time.Duration
 	OldestUnrenewedMS int64 // since the heartbeat longest ago
 }
@@ -179,14 +214,18 @@ func (t *Table) Stats() Stats {
 	defer t.mu.RUnlock()
 	now := t.cfg.Now()
 	s := Stats{
-		Instances: maps.Clone(t.counts), Applications: len(t.apps), Version: t.version,
+		Instances: maps.Clone(t.counts), Version: t.version.Load(), Evicted: t.evicted,
 		RenewsLastMinute: t.renewed.lastMinute(now), RenewThreshold: t.threshold(), Protected: t.protected(),
 		Delta: len(t.log.entries), Bytes: t.bytes, Uptime: now.Sub(t.started),
 	}
 	s.LeaseExpiration = !s.Protected
-	for _, byID := range t.apps {
-		for _, l := range byID {
-			s.OldestUnrenewedMS = max(s.OldestUnrenewedMS, now.UnixMilli()-l.renewed.Load())
+	s.Protects = !t.cfg.NoSelfPreservation && t.size >= t.cfg.ProtectFrom
+	for l := range t.leases() {
+		s.OldestUnrenewedMS = max(s.OldestUnrenewedMS, now.UnixMilli()-l.renewed.Load())
+	}
+	for _, a := range t.apps {
+		if len(a.leases) > 0 {
+			s.Applications++
 		}
 	}
 	return s

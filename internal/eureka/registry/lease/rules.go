@@ -36,6 +36,18 @@ func (t *Table) Register(in *eureka.Instance, replicated bool) error {
 	return err
 }
 
+// Adopt takes a peer's newer instance over, and its override with it. The
+// error is ErrFull or ErrTooLarge.
+func (t *Table) Adopt(in *eureka.Instance) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l, ok := t.find(in.App, in.ID); ok && in.Overridden != eureka.Unknown {
+		l.override = in.Overridden
+	}
+	_, err := t.store(in, true)
+	return err
+}
+
 // store is register with the lock held; it reports whether the instance was
 // unknown.
 func (t *Table) store(in *eureka.Instance, replicated bool) (fresh bool, err error) {
@@ -73,6 +85,7 @@ func (t *Table) store(in *eureka.Instance, replicated bool) (fresh bool, err err
 	}
 	t.put(l, in)
 	t.record(in)
+	t.last[came].add(Event{now, in.App, in.ID})
 	return !known, nil
 }
 
@@ -80,7 +93,7 @@ func (t *Table) store(in *eureka.Instance, replicated bool) (fresh bool, err err
 func (t *Table) arrive(l *lease, in *eureka.Instance, now int64) {
 	in.Action = eureka.Added
 	in.LastUpdated = now
-	in.Coordinating = false
+	in.Coordinating = in.ID == t.cfg.SelfID
 	in.Lease.Registered = now
 	in.Lease.Evicted = 0
 	l.renewed.Store(now)
@@ -159,7 +172,7 @@ func (t *Table) correct(app, id string, status eureka.Status) {
 	in.Status = status
 	in.Overridden = l.override
 	t.put(l, &in)
-	t.touch()
+	t.touch(t.apps[in.App])
 }
 
 // Cancel ends a lease at its owner's wish.

@@ -355,7 +355,7 @@ func TestTheHashCountsMixedStatuses(t *testing.T) {
 }
 
 func TestTheDeltaIsBoundedUnderAFlood(t *testing.T) {
-	g, _ := quiet(t, Config{MaxInstances: 10, MaxBytes: 40_000})
+	g, at := quiet(t, Config{MaxInstances: 10, MaxBytes: 40_000})
 	for i := range 1000 {
 		id := fmt.Sprint(i)
 		mustRegister(t, g, instance("SVC", id, eureka.Up, 1), false)
@@ -363,6 +363,10 @@ func TestTheDeltaIsBoundedUnderAFlood(t *testing.T) {
 	}
 	if n := len(g.log.entries); n > 20 || g.log.bytes > 10_000 || g.log.bytes < 0 {
 		t.Errorf("%d entries of %d bytes", n, g.log.bytes)
+	}
+	at.pass(181 * time.Second)
+	if d := g.Delta(); len(d.Apps) != 0 || g.log.bytes != 0 || len(g.log.entries) != 0 {
+		t.Errorf("after the window: %v, %d bytes", d, g.log.bytes)
 	}
 	if g.size != 0 || g.bytes != 0 || g.perMin != 0 || len(g.apps) != 0 {
 		t.Errorf("left: %d instances, %d bytes, %v heartbeats, %d applications", g.size, g.bytes, g.perMin, len(g.apps))

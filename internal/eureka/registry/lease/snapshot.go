@@ -61,12 +61,10 @@ func (t *Table) saveLoop(ctx context.Context) {
 func (t *Table) save() error {
 	s := snapshot{Applications: eureka.Form{}.Applications(nil, t.All())}
 	t.mu.RLock()
-	s.Version = t.version
-	for app, byID := range t.apps {
-		for id, l := range byID {
-			if l.cleared {
-				s.Cleared = append(s.Cleared, name{app, id})
-			}
+	s.Version = t.version.Load()
+	for l := range t.leases() {
+		if l.cleared {
+			s.Cleared = append(s.Cleared, name{l.inst.App, l.inst.ID})
 		}
 	}
 	t.mu.RUnlock()
@@ -130,7 +128,12 @@ func (t *Table) load() error {
 			t.restore(in, cleared[key{in.App, in.ID}], now)
 		}
 	}
-	t.version = s.Version + 1
+	t.changed = s.Version + 1
+	t.version.Store(t.changed)
+	t.log.floor = t.changed
+	for _, a := range t.apps {
+		a.version = t.changed
+	}
 	return nil
 }
 

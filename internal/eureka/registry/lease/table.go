@@ -39,6 +39,10 @@ type Config struct {
 	// Table.Reserved. Default eureka.Reserved().
 	Reserved []string
 
+	// SelfID is the id of the registry's own entry, which its answers mark as
+	// the coordinating one. Default "": it has none.
+	SelfID string
+
 	// MaxInstances bounds the table; beyond it is ErrFull. Default 100,000.
 	MaxInstances int
 	// MaxBytes bounds what all instances hold, in bytes. Default 512 MiB.
@@ -98,15 +102,28 @@ type Table struct {
 	started time.Time
 	saver   chan struct{} // asks for a snapshot
 
+	version atomic.Int64 // of the registry and its delta; written under mu
+
 	mu      sync.RWMutex
-	apps    map[string]map[string]*lease // by application, by id
+	apps    map[string]*application
 	counts  map[eureka.Status]int
 	size    int // instances
 	bytes   int // they hold, about
 	perMin  float64
 	log     changeLog
-	version int64
+	changed int64         // the version of the last change; later ones only moved the delta's window
+	waiting chan struct{} // closed at the next change; nil when nobody waits
+	last    [2]ring       // who came and who went
+	evicted int64         // since the start
 	budget  budget
+}
+
+// application is the leases of one name, and what the delta says of it.
+type application struct {
+	leases  map[string]*lease // by id
+	recent  map[string]change // by id: the latest change that the delta shows
+	version int64             // of the last change to leases
+	delta   int64             // of the last change to recent
 }
 
 // lease is an instance and how long it stays. Its instance is replaced under
@@ -138,10 +155,11 @@ func New(cfg Config) *Table {
 		cfg:     cfg,
 		started: cfg.Now(),
 		saver:   make(chan struct{}, 1),
-		apps:    map[string]map[string]*lease{},
+		apps:    map[string]*application{},
 		counts:  map[eureka.Status]int{},
-		version: 1,
 	}
+	t.version.Store(1)
+	t.changed = 1
 	t.log.max = 2 * cfg.MaxInstances
 	t.log.maxBytes = cfg.MaxBytes / 4
 	t.renewed.opened = t.started
@@ -176,8 +194,30 @@ func (t *Table) now() int64 { return t.cfg.Now().UnixMilli() }
 
 // find returns a lease; the caller holds the lock.
 func (t *Table) find(app, id string) (*lease, bool) {
-	l, ok := t.apps[strings.ToUpper(app)][id]
+	a, ok := t.apps[strings.ToUpper(app)]
+	if !ok {
+		return nil, false
+	}
+	l, ok := a.leases[id]
 	return l, ok
+}
+
+// application returns the one of a name, which it makes if need be; the caller
+// holds the lock.
+func (t *Table) application(name string) *application {
+	a, ok := t.apps[name]
+	if !ok {
+		a = &application{leases: map[string]*lease{}, recent: map[string]change{}}
+		t.apps[name] = a
+	}
+	return a
+}
+
+// tidy drops an application of which there is nothing left to say.
+func (t *Table) tidy(name string) {
+	if a := t.apps[name]; a != nil && len(a.leases)+len(a.recent) == 0 {
+		delete(t.apps, name)
+	}
 }
 
 // put stores in as the instance of a lease and counts it; the caller holds the
@@ -191,12 +231,7 @@ func (t *Table) put(l *lease, in *eureka.Instance) {
 	t.bytes += l.bytes
 	t.counts[in.Status]++
 	t.perMin += perMinute(in)
-	byID := t.apps[in.App]
-	if byID == nil {
-		byID = map[string]*lease{}
-		t.apps[in.App] = byID
-	}
-	byID[in.ID] = l
+	t.application(in.App).leases[in.ID] = l
 }
 
 // forget takes a lease's instance out of the counts.
@@ -214,17 +249,14 @@ func (t *Table) forget(l *lease) {
 func (t *Table) remove(l *lease, now int64) {
 	t.forget(l)
 	in := *l.inst
-	byID := t.apps[in.App]
-	delete(byID, in.ID)
-	if len(byID) == 0 {
-		delete(t.apps, in.App)
-		t.perMin = settle(t.perMin, t.size)
-	}
+	delete(t.apps[in.App].leases, in.ID)
+	t.perMin = settle(t.perMin, t.size)
 	in.Action = eureka.Deleted
 	in.LastUpdated = now
 	in.Lease.Evicted = now
 	in.Lease.Renewed = l.renewed.Load()
 	t.record(&in)
+	t.last[gone].add(Event{now, in.App, in.ID})
 }
 
 // settle keeps rounding errors from outliving the instances they came from.
@@ -235,15 +267,15 @@ func settle(sum float64, size int) float64 {
 	return sum
 }
 
-// record appends a change to the log.
-func (t *Table) record(in *eureka.Instance) {
-	t.touch()
-	t.log.add(change{version: t.version, at: in.LastUpdated, key: key{in.App, in.ID}, action: in.Action}, in)
-}
-
-// touch moves the version on and asks for a snapshot.
-func (t *Table) touch() {
-	t.version++
+// touch moves the version on for a change to an application, wakes who waits
+// for one, and asks for a snapshot.
+func (t *Table) touch(a *application) {
+	t.changed = t.version.Add(1)
+	a.version = t.changed
+	if t.waiting != nil {
+		close(t.waiting)
+		t.waiting = nil
+	}
 	select {
 	case t.saver <- struct{}{}:
 	default: // one is asked for already
