@@ -20,6 +20,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -100,6 +101,7 @@ type waiting struct {
 type Act struct {
 	log   *Log
 	begin record
+	words string // of Explain
 	once  sync.Once
 }
 
@@ -152,12 +154,21 @@ func (l *Log) Note(ctx context.Context, e Entry, result string) error {
 	return err
 }
 
+// Explain puts words into the outcome, as its Reason: what came of the act
+// beyond its result. Call it before End; without words nothing changes.
+func (a *Act) Explain(words string) {
+	if words != "" {
+		a.words = clean(words)
+	}
+}
+
 // End puts the outcome on record: Success, Refused or Failed. It goes on when
 // ctx is cancelled, since the act has happened. Only the first call counts.
 func (a *Act) End(ctx context.Context, result string) (err error) {
 	a.once.Do(func() {
 		rec := a.begin
 		rec.Begin, rec.Result = a.begin.Number, clean(result)
+		rec.Reason = cmp.Or(a.words, rec.Reason)
 		_, err = a.log.append(context.WithoutCancel(ctx), rec)
 	})
 	return err

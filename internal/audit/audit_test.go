@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -319,4 +320,29 @@ func BenchmarkActs(b *testing.B) {
 			})
 		})
 	}
+}
+
+func TestAnOutcomeMayBeExplained(t *testing.T) {
+	cfg := config(t)
+	cfg.Chain = "c"
+	l := open(t, cfg)
+	for _, words := range []string{"", "verified, card 4111111111111111"} {
+		a, err := l.Begin(t.Context(), Entry{Act: "registration.create", Reason: "asked"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Explain(words)
+		if err := a.End(t.Context(), Success); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var reasons []string
+	for _, r := range all(t, l)["c"][1:] {
+		reasons = append(reasons, r.Reason)
+	}
+	want := []string{"asked", "asked", "asked", "verified, card ************1111"}
+	if !slices.Equal(reasons, want) {
+		t.Errorf("reasons %q, want %q", reasons, want)
+	}
+	verify(t, cfg)
 }

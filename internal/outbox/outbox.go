@@ -28,6 +28,8 @@ type Message struct {
 	Kind    string // chooses the Handler
 	Owner   string // whose message it is, for DropOwner; optional
 	Payload []byte // sealed at rest; a Handler must not keep it
+	// Delay is how long nobody may take it, for who tries himself first.
+	Delay time.Duration
 }
 
 // Handler delivers a message. The message is gone when it returns nil, tried
@@ -171,7 +173,7 @@ func (q *Queue) Put(ctx context.Context, m Message) error {
 		return fmt.Errorf("outbox: seal: %w", err)
 	}
 	now := q.now()
-	err = q.docs.Insert(ctx, m.ID, letter{Kind: m.Kind, Owner: m.Owner, Origin: q.cfg.Origin(ctx), Sealed: sealed, State: queued, Due: now, Created: now})
+	err = q.docs.Insert(ctx, m.ID, letter{Kind: m.Kind, Owner: m.Owner, Origin: q.cfg.Origin(ctx), Sealed: sealed, State: queued, Due: now.Add(m.Delay), Created: now})
 	if err != nil && !errors.Is(err, store.ErrExists) {
 		return err
 	}

@@ -47,6 +47,24 @@ func TestPutWakesTheQueueAtOnce(t *testing.T) {
 	}
 }
 
+func TestADelayedMessageWaits(t *testing.T) {
+	f := setUp(t, nil)
+	run(t, f.Queue)
+	m := message("m")
+	m.Delay = 10 * time.Second
+	put(t, f.Queue, m)
+	f.clock.advance(m.Delay - time.Millisecond)
+	select {
+	case <-f.calls:
+		t.Fatal("too early")
+	case <-time.After(8 * time.Millisecond): // some polls
+	}
+	f.clock.advance(2 * time.Millisecond)
+	c := <-f.calls
+	c.answer <- nil
+	f.gone("m")
+}
+
 func TestMessagesOfAnotherProcessAreFound(t *testing.T) {
 	f := setUp(t, nil)
 	run(t, f.Queue)
