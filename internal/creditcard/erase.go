@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"ccms/internal/retention"
 	"ccms/internal/store"
 )
 
@@ -25,7 +26,7 @@ const (
 // codes, until ctx ends; then it returns nil.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.guesses.Close()
-	sweep := time.NewTicker(min(max(s.retention/10, fastestSweep), slowestSweep))
+	sweep := time.NewTicker(s.sweepEvery())
 	defer sweep.Stop()
 	forget := time.NewTicker(time.Minute)
 	defer forget.Stop()
@@ -71,6 +72,35 @@ func (s *Service) Sweep(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+func (s *Service) sweepEvery() time.Duration {
+	return min(max(s.retention/10, fastestSweep), slowestSweep)
+}
+
+// Overdue counts the deleted cards that wait for their erasure, and those that
+// should be erased at now.
+func (s *Service) Overdue(ctx context.Context, now time.Time) (retention.Class, error) {
+	c := retention.Class{
+		Name:          "deleted cards of cardholders",
+		Justification: "A deletion can be undone for ten minutes; after that the card is kept, sealed, for questions about it.",
+		Keep:          s.retention, Grace: s.sweepEvery(),
+	}
+	all := store.Query{
+		Where: []store.Cond{{Field: "deletedSince", Op: store.Le, Value: now}},
+		Order: "deletedSince",
+	}
+	for r, err := range s.holders.Find(ctx, all) {
+		if err != nil {
+			return c, err
+		}
+		for _, card := range r.Value.Cards {
+			if card.Deleted {
+				c.Note(card.DeletedAt, now)
+			}
+		}
+	}
+	return c, nil
 }
 
 // eraseOverdue erases one cardholder's overdue cards, each on record.

@@ -60,6 +60,32 @@ func TestDeletedCardsAreErasedAfterTheirRetention(t *testing.T) {
 	}
 }
 
+func TestWhatIsOverdueIsCounted(t *testing.T) {
+	w := newWorld(t)
+	w.add("alice", amex)
+	for _, as := range []string{"alice", "bob"} {
+		c := w.add(as, visa)
+		want(t, w.delete(as, c.id()), 200, "")
+		w.clock.pass(time.Hour)
+	}
+	since := w.clock.now().Add(-2 * time.Hour)
+	for _, tt := range []struct {
+		pass    time.Duration
+		overdue int64
+	}{{0, 0}, {retention / 10, 0}, {time.Millisecond, 1}, {time.Hour, 2}} {
+		w.clock.pass(tt.pass)
+		c, err := w.service.Overdue(t.Context(), w.clock.now())
+		must(t, err)
+		if c.Kept != 2 || c.Overdue != tt.overdue || !c.Oldest.Equal(since) {
+			t.Errorf("got %+v, want %d overdue", c, tt.overdue)
+		}
+	}
+	must(t, w.service.Sweep(t.Context()))
+	if c, err := w.service.Overdue(t.Context(), w.clock.now()); err != nil || c.Kept != 0 || c.Overdue != 0 || !c.Oldest.IsZero() {
+		t.Errorf("after the sweep: %+v, %v", c, err)
+	}
+}
+
 func TestTheSweepGoesThroughManyHolders(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

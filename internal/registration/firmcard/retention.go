@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ccms/internal/audit"
+	"ccms/internal/retention"
 	"ccms/internal/store"
 )
 
@@ -26,7 +27,7 @@ func (s *Service) Run(ctx context.Context) error {
 	var quota sync.WaitGroup
 	defer quota.Wait()
 	quota.Go(func() { _ = s.reveals.Run(ctx) })
-	sweep := time.NewTicker(min(max(s.retention/10, fastestSweep), slowestSweep))
+	sweep := time.NewTicker(s.sweepEvery())
 	defer sweep.Stop()
 	for {
 		if err := s.Sweep(ctx); err != nil && ctx.Err() == nil {
@@ -78,4 +79,24 @@ func deleted(cutoff time.Time, limit int) store.Query {
 		Where: []store.Cond{{Field: "deletedAt", Op: store.Le, Value: cutoff}},
 		Order: "deletedAt", Limit: limit,
 	}
+}
+
+// Overdue counts the tombstones there are, and those that should be gone at now.
+func (s *Service) Overdue(ctx context.Context, now time.Time) (retention.Class, error) {
+	c := retention.Class{
+		Name:          "deleted cards of firms",
+		Justification: "Token, firm and dates alone, so that a token deleted by mistake can be explained. Number, keys and look-up value go when the card is deleted.",
+		Keep:          s.retention, Grace: s.sweepEvery(),
+	}
+	for r, err := range s.cards.Find(ctx, deleted(now, 0)) {
+		if err != nil {
+			return c, err
+		}
+		c.Note(r.Value.DeletedAt, now)
+	}
+	return c, nil
+}
+
+func (s *Service) sweepEvery() time.Duration {
+	return min(max(s.retention/10, fastestSweep), slowestSweep)
 }

@@ -30,7 +30,7 @@ type revealBody struct {
 // D6) as finished JSON, which is wiped once it is written.
 func (s *Service) handleReveal(r *http.Request, in revealBody) (secret.Bytes, error) {
 	reason := strings.TrimSpace(in.Reason)
-	if reason == "" || utf8.RuneCountInString(in.Reason) > maxReason || strings.ContainsFunc(in.Reason, unicode.IsControl) {
+	if reason == "" || utf8.RuneCountInString(reason) > maxReason || strings.ContainsFunc(reason, unicode.IsControl) || card.Default().Within(reason) {
 		return secret.Bytes{}, wrongReason()
 	}
 	return s.reveal(r.Context(), callerOf(r), r.PathValue("token"), reason)
