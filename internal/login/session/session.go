@@ -3,8 +3,9 @@
 // B12). Sessions are listed and ended here.
 //
 // It does not check passwords (package gate) and signs nothing itself (package
-// identity); of the tokens of firms' clients it only knows whom to ask. Sessions are kept in the account (package customer), which is read
-// each time, so that a logout is known to every instance at once.
+// identity); of the tokens of firms' clients it only knows whom to ask. Sessions
+// are kept in the account (package customer), which is read each time, so that a
+// logout is known to every instance at once.
 package session
 
 import (
