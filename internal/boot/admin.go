@@ -115,7 +115,7 @@ func openBeside(ctx context.Context, s config.Settings) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &process{&chassis.Process{Settings: s, Dir: dir}}
+	p := &process{Process: &chassis.Process{Settings: s, Dir: dir}}
 	if p.Log, err = chassis.OpenLog(s, os.Stderr); err == nil {
 		err = p.openExisting(ctx)
 	}

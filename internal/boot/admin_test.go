@@ -132,7 +132,7 @@ func TestOpenMail(t *testing.T) {
 			if err := os.MkdirAll(s.Data, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			p := &process{&chassis.Process{Settings: s, Dir: datadir.At(s.Data)}}
+			p := &process{Process: &chassis.Process{Settings: s, Dir: datadir.At(s.Data)}}
 			m, err := p.openMail()
 			if tt.want == "" {
 				if err == nil {

@@ -29,6 +29,7 @@ import (
 type description struct {
 	Paths  map[string]map[string]jsontext.Value `json:"paths"`
 	Passes map[string][]string                  `json:"x-passes-on"`
+	Pages  []string                             `json:"x-pages"` // for people, as patterns of a mux
 }
 
 // describeAll reads the documents of all services.
@@ -108,7 +109,7 @@ func TestEveryRouteIsDescribedAndTheReverse(t *testing.T) {
 			if want := slices.Concat(d.Passes[chassis.LoginService], d.Passes[chassis.CardService]); !slices.Equal(want, passed) {
 				t.Errorf("passes on %q, described %q", passed, want)
 			}
-			described := d.operations()
+			described := slices.Concat(d.operations(), d.Pages)
 			for _, route := range routed {
 				if !slices.Contains(described, route) {
 					t.Errorf("%s is not described", route)

@@ -7,8 +7,12 @@ package boot
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 
 	"ccms/internal/boot/chassis"
+	"ccms/internal/identity"
+	"ccms/internal/secret"
 )
 
 // Start is how the command line starts a process, Console where a command
@@ -22,14 +26,29 @@ type (
 func Version() string { return chassis.Version() }
 
 // process is the process whose services this package makes.
-type process struct{ *chassis.Process }
+type process struct {
+	*chassis.Process
+	sessionKey secret.Bytes // of the portal's cookies
+}
 
 func open(start Start) (*process, error) {
 	p, err := chassis.Open(start)
 	if err != nil {
 		return nil, err
 	}
-	return &process{p}, nil
+	return &process{Process: p}, nil
+}
+
+// believe takes the internal credential, from which the proofs between our
+// services and the key of the portal's cookies come (decisions A8 and F6).
+func (p *process) believe(credential secret.Bytes) error {
+	p.Prover = identity.NewProver(credential, nil)
+	if credential.Len() == 0 {
+		return nil
+	}
+	key, err := hkdf.Key(sha256.New, credential.Reveal(), nil, "ccms portal session", sha256.Size)
+	p.sessionKey = secret.New(key)
+	return err
 }
 
 // run runs every service, and the desk of the administrator beside them.

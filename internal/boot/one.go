@@ -11,7 +11,6 @@ import (
 
 	"ccms/internal/boot/chassis"
 	"ccms/internal/datadir"
-	"ccms/internal/identity"
 )
 
 // One runs the service name alone, for a deployment of several processes.
@@ -32,7 +31,9 @@ func One(ctx context.Context, name string, start Start) (err error) {
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, sharedKeys)
 	}
-	p.Prover = identity.NewProver(credential, nil)
+	if err := p.believe(credential); err != nil {
+		return err
+	}
 	if err := errors.Join(p.wireOne(ctx, name), p.KeepPorts()); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package boot
 import (
 	"ccms/internal/boot/chassis"
 	"ccms/internal/portal"
+	"ccms/internal/portal/session"
 	"ccms/internal/trust"
 )
 
@@ -12,10 +13,15 @@ func (p *process) wirePortal(s *chassis.Service) error {
 		return err
 	}
 	p.checker(s)
+	sessions, err := session.New(p.sessionKey, p.Public.Scheme == "https", nil)
+	if err != nil {
+		return err
+	}
 	edge, err := portal.New(portal.Config{
 		Transport: p.Reach(s),
 		Vouch:     trust.Vouch,
 		PublicURL: p.Public.String(),
+		Sessions:  sessions,
 		Log:       p.Log.Of(chassis.Portal),
 	})
 	if err != nil {

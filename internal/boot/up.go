@@ -11,7 +11,6 @@ import (
 
 	"ccms/internal/boot/chassis"
 	"ccms/internal/datadir"
-	"ccms/internal/identity"
 )
 
 // Up runs all four services in this process on one store until ctx ends. It
@@ -51,7 +50,9 @@ func (p *process) openUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.Prover = identity.NewProver(credential, nil)
+	if err := p.believe(credential); err != nil {
+		return err
+	}
 	return p.OpenStore(ctx)
 }
 

@@ -6,11 +6,9 @@ import (
 
 	"ccms/internal/httpserver"
 	"ccms/internal/page"
+	"ccms/internal/portal/backend"
 	"ccms/internal/problem"
 )
-
-// formLimit bounds a form's body.
-const formLimit = 16 << 10
 
 // sameOrigin refuses a form that another site sent.
 func sameOrigin(h httpserver.Handler) httpserver.Handler {
@@ -19,7 +17,6 @@ func sameOrigin(h httpserver.Handler) httpserver.Handler {
 		if err := protection.Check(r); err != nil {
 			return problem.Denied("Send this form from its own page.").Because(err)
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, formLimit)
 		return h(w, r)
 	}
 }
@@ -37,7 +34,7 @@ type verification struct {
 // verifyForm shows what will be confirmed and changes nothing, so that a mail
 // scanner that follows the link does no harm (decision B8).
 func (s *Service) verifyForm(w http.ResponseWriter, r *http.Request) error {
-	username, err := s.accounts.owner(r, r.URL.Query().Get("token"))
+	username, err := s.services.Owner(r, r.URL.Query().Get("token"))
 	if err != nil {
 		return s.verifyFailed(w, err)
 	}
@@ -45,7 +42,7 @@ func (s *Service) verifyForm(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Service) verify(w http.ResponseWriter, r *http.Request) error {
-	if err := s.accounts.verify(r, r.URL.Query().Get("token")); err != nil {
+	if err := s.services.Verify(r, r.URL.Query().Get("token")); err != nil {
 		return s.verifyFailed(w, err)
 	}
 	return s.pages.Render(w, http.StatusOK, "verify.html", page.View{Title: "Your e-mail address is confirmed", Data: verification{Done: true}})
@@ -100,22 +97,18 @@ func (s *Service) resetForm(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Service) reset(w http.ResponseWriter, r *http.Request) error {
-	if err := r.ParseForm(); err != nil {
-		return unreadable(err)
+	form, err := page.ReadPosted(w, r)
+	if err != nil {
+		return err
 	}
-	password, confirm := r.PostForm.Get("newPassword"), r.PostForm.Get("confirmPassword")
-	err := s.accounts.reset(r, r.URL.Query().Get("token"), password, confirm)
+	defer form.Wipe()
+	err = s.services.Reset(r, backend.NewPassword{
+		Token: r.URL.Query().Get("token"), Password: form.Secret("newPassword"), Confirm: form.Secret("confirmPassword"),
+	})
 	if err == nil {
 		return s.pages.Render(w, http.StatusOK, "reset-password.html", page.View{Title: "Your password is changed", Data: reset{Done: true}})
 	}
 	return s.resetFailed(w, err)
-}
-
-func unreadable(err error) error {
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return problem.BodyTooLarge()
-	}
-	return problem.Validation("Send the form again from its page.")
 }
 
 func (s *Service) resetFailed(w http.ResponseWriter, err error) error {

@@ -14,16 +14,12 @@ import (
 
 	"ccms/internal/httpserver"
 	"ccms/internal/page"
+	"ccms/internal/portal/backend"
+	"ccms/internal/portal/session"
 )
 
 //go:embed pages/*.html
 var files embed.FS
-
-// The names under which the portal finds the services it passes calls to.
-const (
-	loginService = "login-service"
-	cardService  = "creditcard-service"
-)
 
 // Config describes a Service.
 type Config struct {
@@ -35,14 +31,16 @@ type Config struct {
 	Vouch func(r *http.Request, client netip.Addr)
 	// PublicURL is shown in examples, without a trailing slash.
 	PublicURL string
-	Log       *slog.Logger
+	// Sessions keeps who is logged in.
+	Sessions *session.Jar
+	Log      *slog.Logger
 }
 
 // Service is the portal.
 type Service struct {
 	cfg      Config
 	pages    *page.Set
-	accounts accounts
+	services *backend.Backend
 }
 
 // New returns a portal.
@@ -55,7 +53,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("portal pages: %w", err)
 	}
-	return &Service{cfg: cfg, pages: pages, accounts: accounts{cfg}}, nil
+	return &Service{cfg: cfg, pages: pages, services: backend.New(backend.Config{Transport: cfg.Transport, Vouch: cfg.Vouch})}, nil
 }
 
 // Routes registers the pages and the paths that are passed on.
@@ -63,12 +61,19 @@ func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.ErrorPage = s.pages.RenderError
 	mux.Handle("GET /{$}", s.home)
 	mux.Handle("GET /assets/{name}", s.pages.Asset)
+	mux.Handle("POST /language", sameOrigin(s.pages.ChooseLanguage))
+	mux.Handle("GET /signup", s.signUpForm)
+	mux.Handle("POST /signup", sameOrigin(s.signUp))
+	mux.Handle("GET /login", s.logInForm)
+	mux.Handle("POST /login", sameOrigin(s.logIn))
+	mux.Handle("POST /logout", sameOrigin(s.logOut))
 	mux.Handle("GET /verify", s.verifyForm)
 	mux.Handle("POST /verify", sameOrigin(s.verify))
 	mux.Handle("GET /reset-password", s.resetForm)
 	mux.Handle("POST /reset-password", sameOrigin(s.reset))
+	mux.Handle("GET /cards", s.person(s.cards))
 
-	login, cards := s.pass(loginService), s.pass(cardService)
+	login, cards := s.pass(backend.Login), s.pass(backend.Cards)
 	mux.Handle("/api/customer/{rest...}", login)
 	mux.Handle("/api/account", login)
 	mux.Handle("/api/account/{rest...}", login)

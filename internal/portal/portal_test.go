@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -14,6 +15,9 @@ import (
 
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/portal/backend"
+	"ccms/internal/portal/session"
+	"ccms/internal/secret"
 )
 
 // behind is a real HTTP server that stands for the services; the transport
@@ -44,7 +48,12 @@ func startPortal(t *testing.T, b *behind) string {
 	t.Cleanup(services.Close)
 	u, _ := url.Parse(services.URL)
 	b.base = u.Host
+	sessions, err := session.New(secret.New(bytes.Repeat([]byte{1}, 32)), false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	edge, err := New(Config{
+		Sessions:  sessions,
 		Transport: b,
 		Vouch:     func(r *http.Request, client netip.Addr) { r.Header.Set("X-Forwarded-For", client.String()) },
 		PublicURL: "http://localhost:5000",
@@ -91,14 +100,14 @@ func TestEachPathGoesToTheServiceThatHasIt(t *testing.T) {
 	b := &behind{answer: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x") }}
 	base := startPortal(t, b)
 	for path, service := range map[string]string{
-		"/api/customer/login":                   loginService,
-		"/api/customer/jwt/validate?token=a":    loginService,
-		"/api/account":                          loginService,
-		"/api/account/sessions/1":               loginService,
-		"/.well-known/jwks.json":                loginService,
-		"/api/customer/creditcard":              cardService,
-		"/api/customer/creditcard/a%2Fb/toggle": cardService,
-		"/api/creditcards":                      cardService,
+		"/api/customer/login":                   backend.Login,
+		"/api/customer/jwt/validate?token=a":    backend.Login,
+		"/api/account":                          backend.Login,
+		"/api/account/sessions/1":               backend.Login,
+		"/.well-known/jwks.json":                backend.Login,
+		"/api/customer/creditcard":              backend.Cards,
+		"/api/customer/creditcard/a%2Fb/toggle": backend.Cards,
+		"/api/creditcards":                      backend.Cards,
 	} {
 		if res, _ := fetch(t, "POST", base+path, "{}"); res.StatusCode != 200 {
 			t.Errorf("%s: %d", path, res.StatusCode)

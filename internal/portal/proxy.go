@@ -2,7 +2,6 @@ package portal
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
@@ -10,7 +9,7 @@ import (
 
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
-	"ccms/internal/problem"
+	"ccms/internal/portal/backend"
 )
 
 // budget is how long a call passed on may take. It is longer than any budget
@@ -38,7 +37,7 @@ func (s *Service) pass(service string) httpserver.Handler {
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			httpserver.WriteError(s.cfg.Log, w, r, unreachable(r.Context(), err))
+			httpserver.WriteError(s.cfg.Log, w, r, backend.Unreachable(r.Context(), err))
 		},
 	}
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -47,15 +46,4 @@ func (s *Service) pass(service string) httpserver.Handler {
 		proxy.ServeHTTP(w, r.WithContext(ctx))
 		return nil
 	}
-}
-
-// unreachable names why a service did not answer.
-func unreachable(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return problem.TimedOut(err)
-	}
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return problem.BodyTooLarge().Because(tooLarge)
-	}
-	return problem.ServiceUnavailable(time.Second).Because(err)
 }
