@@ -34,6 +34,9 @@ type cli struct {
 	Portal     serviceCmd    `cmd:"" help:"Start the portal alone."`
 	Keys       keysCmd       `cmd:"" help:"Make the keys that several processes share."`
 	Mail       mailCmd       `cmd:"" help:"Mails that wait or were given up."`
+	Firm       firmCmd       `cmd:"" help:"Firms."`
+	Client     clientCmd     `cmd:"" help:"Clients of firms and of the operators."`
+	Operator   operatorCmd   `cmd:"" help:"People who run this installation."`
 	Audit      auditCmd      `cmd:"" help:"The record of who did what."`
 	Config     configCmd     `cmd:"" help:"Look at the settings."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine and the data folder, and say what to do."`

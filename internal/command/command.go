@@ -1,8 +1,8 @@
 // Package command owns what an administrator may ask of a store beside a running
-// server: which mails wait and that they are tried again, and whether the audit
-// logs are intact. A Desk does it, a Client asks for it and shows the answer. It
-// opens nothing and knows no road between the two: package boot hands both what
-// they need, and admin is the road.
+// server: which mails wait and that they are tried again, whether the audit logs
+// are intact, which firms, clients and operators there are. A Desk does it, a
+// Client asks for it and shows the answer. It opens nothing and knows no road
+// between the two: package boot hands both what they need, and admin is the road.
 package command
 
 import (
@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"ccms/internal/firm"
 	"ccms/internal/outbox"
 )
 
@@ -21,6 +22,8 @@ type Desk struct {
 	Mail func(context.Context) (*outbox.Queue, error)
 	// Logs are the audit logs that can be read here.
 	Logs []Log
+	// Firms opens the firms and their clients; nil where none are kept.
+	Firms func(context.Context) (*firm.Service, error)
 }
 
 // The commands by name.
@@ -40,6 +43,26 @@ func (d Desk) Do(ctx context.Context, name string, args []byte) (any, error) {
 		return act(ctx, d.retryMail, args)
 	case verifyAudit:
 		return act(ctx, d.verifyAudit, args)
+	case createFirm:
+		return act(ctx, d.createFirm, args)
+	case listFirms:
+		return act(ctx, d.listFirms, args)
+	case suspendFirm:
+		return act(ctx, d.suspendFirm, args)
+	case resumeFirm:
+		return act(ctx, d.resumeFirm, args)
+	case createClient:
+		return act(ctx, d.createClient, args)
+	case listClients:
+		return act(ctx, d.listClients, args)
+	case rotateClient:
+		return act(ctx, d.rotateClient, args)
+	case revokeClient:
+		return act(ctx, d.revokeClient, args)
+	case createOperator:
+		return act(ctx, d.createOperator, args)
+	case removeOperator:
+		return act(ctx, d.removeOperator, args)
 	}
 	return nil, fmt.Errorf("the running process does not know %q: it is of another version", name)
 }

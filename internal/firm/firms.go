@@ -2,10 +2,12 @@ package firm
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"ccms/internal/identity"
 	"ccms/internal/problem"
+	"ccms/internal/secret"
 	"ccms/internal/store"
 )
 
@@ -21,21 +23,34 @@ func named(rec store.Record[Firm]) Firm {
 	return rec.Value
 }
 
-// Create makes a firm without members.
-func (s *Service) Create(ctx context.Context, by Caller, name string) (Firm, error) {
-	return s.create(ctx, by, newFirmID(), name)
+// Create makes a firm and invites its first owner, if it is to have one.
+func (s *Service) Create(ctx context.Context, by Caller, n NewFirm) (Firm, error) {
+	return s.create(ctx, by, newFirmID(), n)
 }
 
-// create does nothing when the firm exists: then this very request made it.
-func (s *Service) create(ctx context.Context, by Caller, id, name string) (Firm, error) {
-	name, ok := tidyName(name)
+// create makes the firm with an id that is used for this request alone: when it is
+// there, an earlier try of the same request made it.
+func (s *Service) create(ctx context.Context, by Caller, id string, n NewFirm) (Firm, error) {
+	name, ok := tidyName(n.Name)
 	if !ok {
-		return Firm{}, problem.Validation("Give the firm a name of 1 to 100 printable characters.")
+		return Firm{}, badName()
+	}
+	if n.Owner != "" {
+		if _, ok := s.cfg.Accounts.Key(n.Owner); !ok {
+			return Firm{}, badAddress()
+		}
 	}
 	f := Firm{ID: id, Name: name, Members: []Member{}, CreatedAt: s.now()}
 	err := s.do(ctx, by, act{name: "firm.create", firm: id, object: id}, func() error {
-		return s.firms.Insert(ctx, id, f)
+		err := s.firms.Insert(ctx, id, f)
+		if errors.Is(err, store.ErrExists) {
+			f, err = s.Firm(ctx, id)
+		}
+		return err
 	})
+	if err == nil && n.Owner != "" {
+		_, err = s.invite(ctx, by, standing{firm: f, operator: true}, newMember{n.Owner, Owner})
+	}
 	return f, err
 }
 
@@ -43,7 +58,7 @@ func (s *Service) create(ctx context.Context, by Caller, id, name string) (Firm,
 func (s *Service) Rename(ctx context.Context, by Caller, id, name string) (Firm, error) {
 	name, ok := tidyName(name)
 	if !ok {
-		return Firm{}, problem.Validation("Give the firm a name of 1 to 100 printable characters.")
+		return Firm{}, badName()
 	}
 	return s.changeFirm(ctx, by, act{name: "firm.rename", firm: id, object: id}, func(f *Firm) error {
 		f.Name = name
@@ -97,23 +112,39 @@ func (s *Service) Firms(ctx context.Context, after *store.Position) ([]Firm, *st
 
 // Made is what a command that makes a firm or a client answers (interface.md).
 type Made struct {
-	FirmID       string `json:"firm_id,omitzero"`
+	FirmID       string `json:"firm_id,omitzero"` // absent for an operators' client
 	ClientID     string `json:"client_id"`
-	ClientSecret Once   `json:"client_secret"`
+	ClientSecret *Once  `json:"client_secret,omitzero"` // absent for a client with keys
+}
+
+// NewMade is the answer for a client and its secret, which is empty for a client
+// with keys.
+func NewMade(c Client, text secret.Bytes) Made {
+	made := Made{FirmID: c.FirmID, ClientID: c.ID}
+	if text.Len() > 0 {
+		made.ClientSecret = &Once{text}
+	}
+	return made
+}
+
+// NewFirm says what firm to make.
+type NewFirm struct {
+	Name  string
+	Owner string // address of who is invited as the first owner, "" for nobody
 }
 
 // CreateWithClient makes a firm and its first client.
-func (s *Service) CreateWithClient(ctx context.Context, by Caller, name string, in NewClient) (Made, error) {
+func (s *Service) CreateWithClient(ctx context.Context, by Caller, n NewFirm, in NewClient) (Made, error) {
 	if err := in.check(); err != nil {
 		return Made{}, err
 	}
-	f, err := s.Create(ctx, by, name)
+	f, err := s.Create(ctx, by, n)
 	if err != nil {
 		return Made{}, err
 	}
 	in.FirmID = f.ID
 	c, text, err := s.CreateClient(ctx, by, in)
-	return Made{FirmID: f.ID, ClientID: c.ID, ClientSecret: Once{text}}, err
+	return NewMade(c, text), err
 }
 
 // demoName is what the demo firm is called.
@@ -125,7 +156,7 @@ func (s *Service) Demo(ctx context.Context) (demo Made, made bool, err error) {
 	for _, err := range s.firms.Find(ctx, store.Query{Limit: 1}) {
 		return Made{}, false, err
 	}
-	demo, err = s.CreateWithClient(ctx, Caller{ID: "ccms"}, demoName, NewClient{Name: demoName, Mode: Test, Scopes: firmScopes()})
+	demo, err = s.CreateWithClient(ctx, Caller{ID: "ccms"}, NewFirm{Name: demoName}, NewClient{Name: demoName, Mode: Test, Scopes: firmScopes()})
 	return demo, err == nil, err
 }
 
@@ -135,23 +166,10 @@ func tidyName(name string) (string, bool) {
 	return name, name != "" && printable(name, maxName)
 }
 
-// CreateWithOwner makes a firm and invites its first owner, if an address is
-// given.
-func (s *Service) CreateWithOwner(ctx context.Context, by Caller, name, owner string) (Firm, error) {
-	if _, ok := s.cfg.Accounts.Key(owner); owner != "" && !ok {
-		return Firm{}, badAddress()
-	}
-	f, err := s.Create(ctx, by, name)
-	if err == nil && owner != "" {
-		_, err = s.invite(ctx, by, standing{firm: f, operator: true}, newMember{owner, Owner})
-	}
-	return f, err
-}
-
-// MakeOperator makes the account with a confirmed address an operator's
-// (decision B13). It fails with store.ErrNotFound when there is none, and with
-// UNVERIFIED_ACCOUNT.
-func (s *Service) MakeOperator(ctx context.Context, by Caller, address string) (identity.Principal, error) {
+// SetOperator makes the account with a confirmed address an operator's, or ends
+// that (decision B13). It fails with store.ErrNotFound when there is none, and
+// with UNVERIFIED_ACCOUNT.
+func (s *Service) SetOperator(ctx context.Context, by Caller, address string, on bool) (identity.Principal, error) {
 	key, ok := s.cfg.Accounts.Key(address)
 	if !ok {
 		return identity.Principal{}, badAddress()
@@ -160,13 +178,21 @@ func (s *Service) MakeOperator(ctx context.Context, by Caller, address string) (
 	if err != nil {
 		return account, err
 	}
-	if !account.Validated {
+	name := "operator.remove"
+	if on {
+		name = "operator.create"
+	}
+	if on && !account.Validated {
 		return account, problem.Unverified()
 	}
-	err = s.do(ctx, by, act{name: "operator.create", object: account.Subject}, func() error {
-		return s.cfg.Accounts.Mark(ctx, account.Subject, markOperator, true)
+	err = s.do(ctx, by, act{name: name, object: account.Subject}, func() error {
+		return s.cfg.Accounts.Mark(ctx, account.Subject, markOperator, on)
 	})
 	return account, err
+}
+
+func badName() error {
+	return problem.Validation("Give the firm a name of 1 to 100 printable characters.")
 }
 
 func badAddress() error {

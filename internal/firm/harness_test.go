@@ -122,7 +122,7 @@ func (h *house) want(status int, as, method, path, body string) answer {
 // firm makes a firm with an owner, who has an account.
 func (h *house) firm(name, owner string) Firm {
 	h.t.Helper()
-	f := must(h.s.CreateWithOwner(h.t.Context(), Administrator(), name, h.people.add(owner)))
+	f := must(h.s.Create(h.t.Context(), Administrator(), NewFirm{name, h.people.add(owner)}))
 	h.want(http.StatusOK, owner, "GET", "/api/firms/"+f.ID, "")
 	return must(h.s.Firm(h.t.Context(), f.ID))
 }

@@ -10,6 +10,7 @@ import (
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
 	"ccms/internal/problem"
+	"ccms/internal/secret"
 )
 
 // Routes registers /api/firms/** (decision B13) and what our own services ask.
@@ -91,7 +92,7 @@ func (s *Service) postFirm(r *http.Request, in newFirm) (firmView, error) {
 	if err := s.needOperator(ctx, identity.FromContext(ctx).Subject); err != nil {
 		return firmView{}, err
 	}
-	f, err := s.CreateWithOwner(ctx, callerOf(r), in.Name, in.Owner)
+	f, err := s.Create(ctx, callerOf(r), NewFirm(in))
 	return viewOf(f, ""), err
 }
 
@@ -261,7 +262,11 @@ func (s *Service) getClients(r *http.Request, _ httpserver.None) (list[clientVie
 // withSecret is a client and its new secret, which is shown this once.
 type withSecret struct {
 	clientView
-	ClientSecret *Once `json:"client_secret,omitzero"`
+	ClientSecret *Once `json:"client_secret,omitzero"` // absent for a client with keys
+}
+
+func (s *Service) showWith(c Client, text secret.Bytes) withSecret {
+	return withSecret{s.show(c), NewMade(c, text).ClientSecret}
 }
 
 // clientBody says what a client is to be; what is absent stays as it is, or as
@@ -294,10 +299,7 @@ func (s *Service) postClient(r *http.Request, in newClientBody) (withSecret, err
 		return withSecret{}, err
 	}
 	c, text, err := s.CreateClient(r.Context(), callerOf(r), n)
-	if err != nil || text.Len() == 0 {
-		return withSecret{clientView: s.show(c)}, err
-	}
-	return withSecret{s.show(c), &Once{text}}, nil
+	return s.showWith(c, text), err
 }
 
 // theClient is the client in the path, which is of the firm in the path.
@@ -353,8 +355,5 @@ func (s *Service) postRotate(r *http.Request, in rotation) (withSecret, error) {
 		return withSecret{}, err
 	}
 	c, text, err := s.Rotate(r.Context(), callerOf(r), c.ID, in.duration())
-	if err != nil {
-		return withSecret{}, err
-	}
-	return withSecret{s.show(c), &Once{text}}, nil
+	return s.showWith(c, text), err
 }

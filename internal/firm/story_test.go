@@ -11,7 +11,7 @@ import (
 func TestAFirmAndItsFirstClient(t *testing.T) {
 	t.Parallel()
 	h, ctx := open(t), t.Context()
-	made, err := h.s.CreateWithClient(ctx, Administrator(), "Acme", NewClient{})
+	made, err := h.s.CreateWithClient(ctx, Administrator(), NewFirm{Name: "Acme"}, NewClient{})
 	if err != nil {
 		t.Fatal(err)
 	}
