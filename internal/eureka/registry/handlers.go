@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -10,35 +9,13 @@ import (
 
 	"ccms/internal/eureka"
 	"ccms/internal/eureka/registry/lease"
+	"ccms/internal/eureka/registry/peer"
 )
 
-func (g *Registry) getApps(c *call) {
-	c.list(g.leases.All)
-}
-
-func (g *Registry) getDelta(c *call) {
-	c.list(g.leases.Delta)
-}
-
-func (g *Registry) getVIP(c *call) {
-	c.list(func() eureka.Applications { return g.leases.VIP(c.id, false) })
-}
-
-func (g *Registry) getSVIP(c *call) {
-	c.list(func() eureka.Applications { return g.leases.VIP(c.id, true) })
-}
-
-// list answers with applications in the form asked for.
-func (c *call) list(get func() eureka.Applications) {
-	a, ok := negotiate(c.r)
-	if !ok {
-		empty(c.w, http.StatusNotAcceptable)
+func (g *Registry) getApp(c *call) {
+	if !g.readable(c) {
 		return
 	}
-	c.send(http.StatusOK, a.label, a.form.Applications(nil, get()))
-}
-
-func (g *Registry) getApp(c *call) {
 	a, ok := negotiate(c.r)
 	if !ok {
 		empty(c.w, http.StatusNotAcceptable)
@@ -96,11 +73,22 @@ func (g *Registry) postInstance(c *call) {
 	}
 	complete(in)
 	c.id = in.ID
-	if (in.Claims(g.cfg.Reserved) || g.leases.Reserved(c.app, c.id)) && !g.cfg.Authorize(c.r) {
-		empty(c.w, http.StatusForbidden)
+	if !g.admitted(c, in) {
 		return
 	}
-	c.stored(g.leases.Register(in, c.replicated()), http.StatusNoContent)
+	err = g.leases.Register(in, c.replicated())
+	if err == nil {
+		g.tell(c, peer.Register, "")
+	}
+	c.stored(err, http.StatusNoContent)
+}
+
+// tell passes on to the peers what a client did; what a peer passed on goes no
+// further.
+func (g *Registry) tell(c *call, a peer.Action, value eureka.Status) {
+	if !c.replicated() {
+		g.peers.Tell(c.app, c.id, a, value)
+	}
 }
 
 // unreadable is the reference's answer to a body it cannot parse, in the
@@ -180,6 +168,7 @@ func (g *Registry) putHeartbeat(c *call) {
 	v, in := g.leases.Heartbeat(c.app, c.id, lease.Beat{Dirty: dirty, Override: override, Replicated: c.replicated()})
 	switch v {
 	case lease.Renewed:
+		g.tell(c, peer.Heartbeat, "")
 		empty(c.w, http.StatusOK)
 	case lease.Missing:
 		empty(c.w, http.StatusNotFound)
@@ -193,9 +182,14 @@ func (g *Registry) putHeartbeat(c *call) {
 }
 
 func (g *Registry) deleteInstance(c *call) {
-	if g.authorized(c) {
-		c.found(g.leases.Cancel(c.app, c.id))
+	if !g.authorized(c) {
+		return
 	}
+	ok := g.leases.Cancel(c.app, c.id)
+	if ok {
+		g.tell(c, peer.Cancel, "")
+	}
+	c.found(ok)
 }
 
 func (c *call) found(ok bool) {
@@ -207,16 +201,16 @@ func (c *call) found(ok bool) {
 }
 
 func (g *Registry) putStatus(c *call) {
-	g.statusCall(c, "", g.leases.SetStatus)
+	g.statusCall(c, peer.StatusUpdate, g.leases.SetStatus)
 }
 
 func (g *Registry) deleteStatus(c *call) {
-	g.statusCall(c, string(eureka.Unknown), g.leases.ClearStatus)
+	g.statusCall(c, peer.DeleteStatusOverride, g.leases.ClearStatus)
 }
 
-// statusCall reads value and lastDirtyTimestamp; otherwise stands for a
-// missing value.
-func (g *Registry) statusCall(c *call, otherwise string, do func(app, id string, s eureka.Status, dirty *int64) bool) {
+// statusCall reads value and lastDirtyTimestamp; without a value an override is
+// removed to UNKNOWN.
+func (g *Registry) statusCall(c *call, a peer.Action, do func(app, id string, s eureka.Status, dirty *int64) bool) {
 	if !g.authorized(c) {
 		return
 	}
@@ -225,7 +219,11 @@ func (g *Registry) statusCall(c *call, otherwise string, do func(app, id string,
 		empty(c.w, http.StatusNotFound)
 		return
 	}
-	status, ok := eureka.ParseStatus(cmp.Or(q.Get("value"), otherwise))
+	value := q.Get("value")
+	if value == "" && a == peer.DeleteStatusOverride {
+		value = string(eureka.Unknown)
+	}
+	status, ok := eureka.ParseStatus(value)
 	if !ok {
 		empty(c.w, http.StatusInternalServerError) // as the reference
 		return
@@ -235,7 +233,11 @@ func (g *Registry) statusCall(c *call, otherwise string, do func(app, id string,
 		empty(c.w, http.StatusBadRequest)
 		return
 	}
-	c.found(do(c.app, c.id, status, dirty))
+	done := do(c.app, c.id, status, dirty)
+	if done {
+		g.tell(c, a, status)
+	}
+	c.found(done)
 }
 
 // dirtyOf reads lastDirtyTimestamp, nil when absent; not ok when it is no
@@ -263,6 +265,9 @@ func (g *Registry) putMetadata(c *call) {
 	if !ok {
 		empty(c.w, http.StatusNotFound)
 		return
+	}
+	if err == nil {
+		g.tell(c, peer.Register, "")
 	}
 	c.stored(err, http.StatusOK)
 }

@@ -74,13 +74,25 @@ func accept(r *http.Request, isXML bool, charset string) accepted {
 
 // send answers with a document, packed when the caller takes it.
 func (c *call) send(status int, contentType string, body []byte) {
+	encoding := ""
+	if len(body) >= gzipFrom && takesGzip(c.r) {
+		encoding, body = "gzip", pack(c.packers, body)
+	}
+	c.write(status, contentType, encoding, body)
+}
+
+// sendPacked answers with a document that is packed already.
+func (c *call) sendPacked(contentType string, body []byte) {
+	c.write(http.StatusOK, contentType, "gzip", body)
+}
+
+func (c *call) write(status int, contentType, encoding string, body []byte) {
 	h := c.w.Header()
 	h.Set("Content-Type", contentType)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Vary", "Accept, Accept-Encoding, X-Eureka-Accept")
-	if len(body) >= gzipFrom && takesGzip(c.r) {
-		h.Set("Content-Encoding", "gzip")
-		body = pack(c.packers, body)
+	if encoding != "" {
+		h.Set("Content-Encoding", encoding)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	c.w.WriteHeader(status)

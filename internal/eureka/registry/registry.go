@@ -1,20 +1,28 @@
 // Package registry is the server of the Eureka protocol: the REST resources
-// under /eureka, negotiation of forms, the proof that reserved names need, and
-// the page at "/". The state is package lease's, the forms on the wire are
-// package eureka's, listeners and proofs packages httpserver's and identity's.
+// under /eureka, negotiation of forms, who may write what, the answer to other
+// registries, and long polls. The state is package lease's, the lists as they
+// are sent package payload's, other registries package peer's, the pages
+// package dashboard's; the forms on the wire are package eureka's, listeners
+// and proofs packages httpserver's and identity's.
 package registry
 
 import (
 	"context"
-	"html/template"
+	"crypto/rand"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"ccms/internal/eureka"
+	"ccms/internal/eureka/registry/dashboard"
 	"ccms/internal/eureka/registry/lease"
+	"ccms/internal/eureka/registry/payload"
+	"ccms/internal/eureka/registry/peer"
+	"ccms/internal/eureka/registry/writers"
 	"ccms/internal/httpserver"
+	"ccms/internal/identity"
 )
 
 // Config describes a Registry. The zero value is a working one.
@@ -23,7 +31,8 @@ type Config struct {
 	Now func() time.Time // default time.Now
 
 	// Prefix is where the resources are mounted. Default "/eureka"; they are
-	// served below it, and again below its /v1 and /v2.
+	// served below it, and again below its /v1 and /v2. "/" mounts /v1 and /v2
+	// alone.
 	Prefix string
 	// Snapshot is the file that lets a restart forget nobody; its folder must
 	// exist. Default "": none.
@@ -35,6 +44,25 @@ type Config struct {
 	// Authorize reports whether r carries a proof for reserved names. Default
 	// nil: nobody does.
 	Authorize func(r *http.Request) bool
+	// Sign makes such a proof of our own, for peers. Default nil: none is made.
+	Sign func(audience, method, path string) (string, error)
+	// Writers says who may write which of the other names. Default nil:
+	// everybody, as in the reference.
+	Writers *writers.Policy
+	// Operator finds out which operator sent r, by a Bearer token; its error is
+	// answered as it is. Default nil: nobody may act on an instance from
+	// outside the protocol.
+	Operator httpserver.Authenticate
+
+	// Peers are the URLs of the other registries. Default none.
+	Peers []string
+	// Peer tunes replication; the fields above, and what only this package
+	// knows, win over its own.
+	Peer peer.Config
+
+	// Console is where an operator acts on an instance; the page's buttons lead
+	// to it, with the application and the id as query. Default "": no buttons.
+	Console string
 
 	// Leases tunes bounds, eviction and self-preservation; the fields above
 	// win over its own of the same name.
@@ -44,45 +72,109 @@ type Config struct {
 // Registry serves a table of leases.
 type Registry struct {
 	cfg     Config
+	epoch   string // this run, for who compares versions
 	leases  *lease.Table
-	page    *template.Template
+	lists   *payload.Store
+	peers   *peer.Group
+	pages   *dashboard.Dashboard
 	packers sync.Pool // of *gzip.Writer
+	ending  chan struct{}
 }
 
 // New returns a Registry that holds what the snapshot holds.
 func New(cfg Config) *Registry {
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
-	if cfg.Prefix == "" {
-		cfg.Prefix = "/eureka"
-	}
-	if cfg.Reserved == nil {
-		cfg.Reserved = eureka.Reserved()
-	}
-	if cfg.Authorize == nil {
-		cfg.Authorize = func(*http.Request) bool { return false }
-	}
+	cfg = cfg.withDefaults()
 	l := cfg.Leases
 	l.Log, l.Now, l.Snapshot, l.Reserved = cfg.Log, cfg.Now, cfg.Snapshot, cfg.Reserved
-	return &Registry{
-		cfg:    cfg,
-		leases: lease.New(l),
-		page:   template.Must(template.New("page").Parse(pageHTML)),
+	g := &Registry{cfg: cfg, epoch: rand.Text(), leases: lease.New(l), ending: make(chan struct{})}
+	g.lists = payload.New(g.leases)
+	p := cfg.Peer
+	p.Log, p.Now, p.Reserved, p.Sign, p.URLs = cfg.Log, cfg.Now, cfg.Reserved, cfg.Sign, cfg.Peers
+	p.Table, p.Epoch, p.Proven = g.leases, g.epoch, g.proven
+	g.peers = peer.New(p)
+	g.pages = dashboard.New(dashboard.Config{
+		Table: g.leases, Peers: g.peers.Statuses, Now: cfg.Now, Console: cfg.Console, Prefix: cfg.Prefix,
+	})
+	return g
+}
+
+func (c Config) withDefaults() Config {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	switch c.Prefix {
+	case "":
+		c.Prefix = "/eureka"
+	case "/":
+		c.Prefix = ""
+	}
+	if c.Reserved == nil {
+		c.Reserved = eureka.Reserved()
+	}
+	if c.Authorize == nil {
+		c.Authorize = func(*http.Request) bool { return false }
+	}
+	return c
+}
+
+// Routes mounts the resources, the pages and, where operators are known, what
+// they may do.
+func (g *Registry) Routes(mux *httpserver.Mux) {
+	if g.cfg.Prefix == "" {
+		mux.Mount("/v1", g)
+		mux.Mount("/v2", g)
+	} else {
+		mux.Mount(g.cfg.Prefix, g)
+	}
+	g.pages.Routes(mux)
+	if g.cfg.Operator != nil {
+		g.operatorRoutes(mux)
 	}
 }
 
-// Routes mounts the resources, and the page at "/".
-func (g *Registry) Routes(mux *httpserver.Mux) {
-	mux.Mount(g.cfg.Prefix, g)
-	mux.Handle("GET /{$}", g.home)
+// Run evicts expired leases, keeps the snapshot and tells the peers until ctx
+// ends.
+func (g *Registry) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { close(g.ending) })
+	defer stop()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	var failed [2]error
+	wg.Go(func() { failed[0] = g.leases.Run(ctx) })
+	wg.Go(func() {
+		if failed[1] = g.peers.Run(ctx); failed[1] != nil {
+			cancel() // a wrong setting
+		}
+	})
+	wg.Wait()
+	return errors.Join(failed[:]...)
 }
-
-// Run evicts expired leases and keeps the snapshot until ctx ends.
-func (g *Registry) Run(ctx context.Context) error { return g.leases.Run(ctx) }
 
 // Stats is the registry's condition, for metrics.
 func (g *Registry) Stats() lease.Stats { return g.leases.Stats() }
+
+// Peers is the condition of the other registries, for metrics.
+func (g *Registry) Peers() []peer.Status { return g.peers.Statuses() }
+
+// Open reports whether the registry may be read: see peer.Group.Open. It is
+// the registry's readiness.
+func (g *Registry) Open() bool { return g.peers.Open() }
+
+// proven reports whether the proof of a peer's answer holds: it is one of
+// purpose registry for the path that was asked, and cannot be the one sent
+// with the question, which is for another method.
+func (g *Registry) proven(path, proof string) bool {
+	if proof == "" {
+		return false
+	}
+	r, err := http.NewRequest(peer.AnswerMethod, path, nil)
+	if err != nil {
+		return false
+	}
+	r.Header.Set(identity.ProofHeader, proof)
+	return g.cfg.Authorize(r)
+}
