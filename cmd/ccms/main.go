@@ -149,6 +149,7 @@ func (c *upCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
+	s.Demo = !c.NoDemo
 	return boot.Up(ctx, s)
 }
 

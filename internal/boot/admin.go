@@ -36,7 +36,7 @@ func (p *process) do(ctx context.Context, name string, args []byte) (any, error)
 	if p.DB == nil {
 		return nil, errors.New("the process that runs on this data folder has no store: name the folder of another with --data")
 	}
-	return command.Desk{Mail: p.openMailQueue, Logs: p.auditLogs()}.Do(ctx, name, args)
+	return command.Desk{Mail: p.openMailQueue, Logs: p.auditLogs(), Firms: p.firmsForCommands}.Do(ctx, name, args)
 }
 
 // auditLogs are those of the services this process belongs to.
@@ -87,6 +87,9 @@ func carryOut(ctx context.Context, s config.Settings, order admin.Request, out a
 		return err
 	}
 	answer, err := p.doHere(ctx, order)
+	for _, log := range p.audits {
+		err = errors.Join(err, log.Close(ctx))
+	}
 	if err = errors.Join(err, p.DB.Close(), p.Log.Close(), p.Dir.Close()); err != nil {
 		return err
 	}

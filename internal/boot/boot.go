@@ -10,7 +10,9 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 
+	"ccms/internal/audit"
 	"ccms/internal/boot/chassis"
+	"ccms/internal/firm"
 	"ccms/internal/identity"
 	"ccms/internal/secret"
 )
@@ -28,6 +30,9 @@ func Version() string { return chassis.Version() }
 // process is the process whose services this package makes.
 type process struct {
 	*chassis.Process
+	demo       bool // make a demo firm
+	firms      *firm.Service
+	audits     []*audit.Log // opened for commands where no server runs
 	sessionKey secret.Bytes // of the portal's cookies
 }
 
@@ -36,7 +41,7 @@ func open(start Start) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &process{Process: p}, nil
+	return &process{Process: p, demo: start.Demo}, nil
 }
 
 // believe takes the internal credential, from which the proofs between our

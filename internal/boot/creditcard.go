@@ -2,6 +2,7 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -9,13 +10,14 @@ import (
 	"ccms/internal/boot/chassis"
 	"ccms/internal/creditcard"
 	"ccms/internal/figures"
+	"ccms/internal/guess"
 	"ccms/internal/idempotency"
 	"ccms/internal/vault"
 	"ccms/internal/vault/keyring"
 )
 
 // wireCards fills the card service: its keys and vault, its record, the check
-// of tokens, and the cards above them.
+// of tokens, and above them the cards of people and of firms.
 func (p *process) wireCards(ctx context.Context, s *chassis.Service) error {
 	if err := p.Connect(s, chassis.LoginService); err != nil {
 		return err
@@ -33,12 +35,24 @@ func (p *process) wireCards(ctx context.Context, s *chassis.Service) error {
 		return err
 	}
 	checker := p.checker(s)
+	b := cardBooks{
+		ring: ring, vault: vault.New(vault.Config{Keys: ring}), audit: log, idempotency: keys,
+		guesses: guess.New(guess.Config{}), authenticate: checker.Authenticate,
+	}
+	s.Actuator.Registry().MustRegister(figures.Breaker(checker.Breaker())...)
+	p.WatchStore(s)
+	return errors.Join(p.wireCardholders(ctx, s, b), p.wireRegistrations(ctx, s, b))
+}
+
+// wireCardholders adds the cards of people.
+func (p *process) wireCardholders(ctx context.Context, s *chassis.Service, b cardBooks) error {
 	cards, err := creditcard.Open(ctx, creditcard.Config{
 		DB:           p.DB,
-		Vault:        vault.New(vault.Config{Keys: ring}),
-		Audit:        log,
-		Idempotency:  keys,
-		Authenticate: checker.Authenticate,
+		Vault:        b.vault,
+		Audit:        b.audit,
+		Idempotency:  b.idempotency,
+		Authenticate: b.authenticate,
+		Guesses:      b.guesses,
 		Retention:    p.Settings.CreditCard.DeletedRetention,
 		Log:          p.Log.Of(chassis.CardService),
 	})
@@ -47,8 +61,6 @@ func (p *process) wireCards(ctx context.Context, s *chassis.Service) error {
 	}
 	cards.Routes(s.Mux)
 	s.Actuator.Registry().MustRegister(cards.Collectors()...)
-	s.Actuator.Registry().MustRegister(figures.Breaker(checker.Breaker())...)
-	p.WatchStore(s)
 	s.Work = append(s.Work, cards.Run)
 	return nil
 }

@@ -22,31 +22,74 @@ import (
 // audience is the aud of our tokens (decision B11).
 const audience = "ccms"
 
-// wireLogin fills the login service: keys, tokens, counters, record, queue,
-// mail, and the accounts above them. Every URL is known by then.
+// books are what accounts and firms, both of the login service, work with.
+type books struct {
+	ring     *keyring.Ring
+	keys     *identity.Keys
+	issuer   *identity.Issuer
+	verifier *identity.Verifier
+	audit    *audit.Log
+	counters *limit.Counters
+}
+
+func (p *process) openBooks(ctx context.Context, s *chassis.Service) (b books, err error) {
+	if b.ring, err = p.openRing(ctx, "LoginKey", "login.key"); err != nil {
+		return b, err
+	}
+	if b.keys, err = p.signingKeys(ctx, b.ring); err != nil {
+		return b, err
+	}
+	if b.audit, err = p.openAudit(ctx, s, b.ring, loginAudit); err != nil {
+		return b, err
+	}
+	b.counters, err = openCounters(ctx, p, b.ring)
+	issuer := p.Public.String()
+	b.issuer = identity.NewIssuer(identity.IssuerConfig{Keys: b.keys, Issuer: issuer, Audience: audience})
+	b.verifier = identity.NewVerifier(identity.VerifierConfig{
+		Issuer: issuer, Audience: audience, Lookup: b.keys.Lookup, Algorithms: algorithms(p.Settings.Login.JWTAlgorithm),
+	})
+	return b, err
+}
+
+// wireLogin fills the login service: accounts and firms, on the same books.
+// Every URL is known by then.
 func (p *process) wireLogin(ctx context.Context, s *chassis.Service) error {
 	if err := p.Connect(s, chassis.CardService); err != nil {
 		return err
 	}
-	ring, err := p.openRing(ctx, "LoginKey", "login.key")
+	b, err := p.openBooks(ctx, s)
 	if err != nil {
 		return err
 	}
-	keys, err := p.signingKeys(ctx, ring)
+	var accounts *login.Service
+	tokens, err := p.wireFirms(ctx, s, firmsOf{b, func(r *http.Request) (identity.Principal, error) { return accounts.Authenticate(r) }})
 	if err != nil {
 		return err
 	}
-	log, err := p.openAudit(ctx, s, ring, loginAudit)
-	if err != nil {
+	if accounts, err = p.wireAccounts(ctx, s, accountsOf{b, tokens.Check}); err != nil {
 		return err
 	}
-	counters, err := openCounters(ctx, p, ring)
-	if err != nil {
-		return err
+	s.Authenticate = func(r *http.Request) (identity.Principal, error) {
+		who, err := b.verifier.Verify(r.Context(), httpserver.Bearer(r))
+		if err == nil && who.ClientID != "" {
+			return tokens.Check(r.Context(), who)
+		}
+		return accounts.Authenticate(r)
 	}
+	p.WatchStore(s)
+	return nil
+}
+
+// accountsOf is what accounts need beside the settings.
+type accountsOf struct {
+	books
+	clients func(context.Context, identity.Principal) (identity.Principal, error)
+}
+
+func (p *process) wireAccounts(ctx context.Context, s *chassis.Service, of accountsOf) (*login.Service, error) {
 	sender, err := p.openMail()
 	if err != nil {
-		return fmt.Errorf("login: %w", err)
+		return nil, fmt.Errorf("login: %w", err)
 	}
 	s.Closers = append(s.Closers, func(context.Context) error { return sender.Close() })
 
@@ -54,7 +97,7 @@ func (p *process) wireLogin(ctx context.Context, s *chassis.Service) error {
 	queue, err := outbox.Open(ctx, outbox.Config{
 		DB:         p.DB,
 		Collection: mailQueue,
-		Sealer:     ring,
+		Sealer:     of.ring,
 		Handlers: map[string]outbox.Handler{
 			login.KindMail:  func(ctx context.Context, m outbox.Message) error { return accounts.Deliver(ctx, m) },
 			login.KindErase: func(ctx context.Context, m outbox.Message) error { return accounts.Erase(ctx, m) },
@@ -65,17 +108,17 @@ func (p *process) wireLogin(ctx context.Context, s *chassis.Service) error {
 		Log:     p.Log.Of(chassis.LoginService),
 	})
 	if err != nil {
-		return fmt.Errorf("login: %w", err)
+		return nil, fmt.Errorf("login: %w", err)
 	}
-	issuer := p.Public.String()
 	cfg := p.Settings.Login
 	accounts, err = login.Open(ctx, login.Config{
 		DB:             p.DB,
-		Keys:           keys,
-		Issuer:         identity.NewIssuer(identity.IssuerConfig{Keys: keys, Issuer: issuer, Audience: audience}),
-		Verifier:       identity.NewVerifier(identity.VerifierConfig{Issuer: issuer, Audience: audience, Lookup: keys.Lookup, Algorithms: algorithms(cfg.JWTAlgorithm)}),
-		Counters:       counters,
-		Audit:          log,
+		Keys:           of.keys,
+		Issuer:         of.issuer,
+		Verifier:       of.verifier,
+		Counters:       of.counters,
+		Audit:          of.audit,
+		Clients:        of.clients,
 		Outbox:         queue,
 		Mail:           sender,
 		Cards:          remoteCards{trust.Peer{Name: chassis.CardService, Client: &http.Client{Transport: p.Reach(s)}}},
@@ -97,13 +140,12 @@ func (p *process) wireLogin(ctx context.Context, s *chassis.Service) error {
 		Log:            p.Log.Of(chassis.LoginService),
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	accounts.Routes(s.Mux)
 	s.Work = append(s.Work, queue.Run, accounts.Run)
 	s.Actuator.Registry().MustRegister(figures.Queue(queue, "login")...)
-	p.WatchStore(s)
-	return nil
+	return accounts, nil
 }
 
 // openRing opens the keys of a service, wrapped by its root key.

@@ -29,6 +29,10 @@ func (d *Dir) WriteRunning(r Running) error {
 	return d.replace("run.json", append(b, '\n'))
 }
 
+// WriteDemo writes demo-firm.json: who the demo firm is, its client's secret
+// included. It is no place for another's.
+func (d *Dir) WriteDemo(content []byte) error { return d.replace("demo-firm.json", content) }
+
 // Running reads run.json and reports whether its process is alive.
 func (d *Dir) Running() (Running, bool) {
 	var r Running

@@ -90,6 +90,8 @@ func Version() string {
 type Start struct {
 	Settings config.Settings
 	Reread   func() (config.Settings, error) // reads the settings again when SIGHUP comes
+	// Demo makes, the first time, a firm to try things with.
+	Demo bool
 	// OwnTLS serves everything over HTTPS with certificates of our own making
 	// (ccms up --tls).
 	OwnTLS bool

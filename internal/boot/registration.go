@@ -1,0 +1,104 @@
+package boot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"ccms/internal/audit"
+	"ccms/internal/boot/chassis"
+	"ccms/internal/certs"
+	"ccms/internal/firm/directory"
+	"ccms/internal/guess"
+	"ccms/internal/httpserver"
+	"ccms/internal/idempotency"
+	"ccms/internal/problem"
+	"ccms/internal/registration"
+	"ccms/internal/registration/firmcard"
+	"ccms/internal/registration/tenant"
+	"ccms/internal/registration/verification"
+	"ccms/internal/vault"
+	"ccms/internal/vault/keyring"
+	"ccms/internal/webhook"
+)
+
+// cardBooks are what cardholders' and firms' cards, both of the card service,
+// work with.
+type cardBooks struct {
+	ring         *keyring.Ring
+	vault        *vault.Vault
+	audit        *audit.Log
+	idempotency  *idempotency.Keys
+	guesses      *guess.Memory
+	authenticate httpserver.Authenticate
+}
+
+// wireRegistrations adds the firms' cards to the card service.
+func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b cardBooks) error {
+	guard := tenant.New(tenant.Config{Authenticate: b.authenticate, Role: roleIn(p.directory(s))})
+	log := p.Log.Of(chassis.CardService)
+	cards, err := firmcard.Open(ctx, firmcard.Config{
+		DB:            p.DB,
+		Vault:         b.vault,
+		Audit:         b.audit,
+		Require:       guard.Require,
+		RevealPerHour: p.Settings.Reveal.PerHour,
+		Retention:     p.Settings.CreditCard.DeletedRetention,
+		Log:           log,
+	})
+	if err != nil {
+		return err
+	}
+	pipeline, err := p.openPipeline(ctx, b.ring)
+	if err != nil {
+		return err
+	}
+	registrations, err := registration.Open(ctx, registration.Config{
+		DB:          p.DB,
+		Cards:       cards,
+		Pipeline:    pipeline,
+		Audit:       b.audit,
+		Idempotency: b.idempotency,
+		Sealer:      b.ring,
+		Require:     guard.Require,
+		Guesses:     b.guesses,
+		Log:         log,
+	})
+	if err != nil {
+		return err
+	}
+	cards.Routes(s.Mux)
+	registrations.Routes(s.Mux)
+	s.Actuator.Registry().MustRegister(cards.Collectors()...)
+	s.Actuator.Registry().MustRegister(registrations.Collectors()...)
+	s.Actuator.Registry().MustRegister(pipeline.Collectors()...)
+	s.Work = append(s.Work, cards.Run, registrations.Run)
+	return nil
+}
+
+// openPipeline opens what decides over registrations, and calls firms' own
+// endpoints.
+func (p *process) openPipeline(ctx context.Context, ring *keyring.Ring) (*verification.Pipeline, error) {
+	key, err := ring.Secret(ctx, "verification")
+	if err != nil {
+		return nil, fmt.Errorf("key of firms' signing secrets: %w", err)
+	}
+	defer key.Wipe()
+	roots, err := certs.WithSystem(p.Settings.TLS.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("tls.ca-file: %w", err)
+	}
+	client := webhook.NewClient(webhook.ClientConfig{AllowPrivate: p.Settings.Webhook.AllowPrivate, Roots: roots})
+	return verification.New(verification.Config{Client: client, Secret: key})
+}
+
+// roleIn tells the role of a person in a firm, "" for none.
+func roleIn(d *directory.Directory) func(ctx context.Context, firm, subject string) (string, error) {
+	return func(ctx context.Context, firm, subject string) (string, error) {
+		role, err := d.Role(ctx, firm, subject)
+		if errors.Is(err, directory.ErrUnknown) {
+			return "", problem.NoResource()
+		}
+		return role, err
+	}
+}
