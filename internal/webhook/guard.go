@@ -10,11 +10,6 @@ import (
 // errGuarded is why an address is not called.
 var errGuarded = errors.New("webhook: not a public address")
 
-// global is the part of IPv6 that is given out (RFC 4291 §2.4). All outside it
-// is refused: loopback, link-local, unique local, multicast, NAT64 (64:ff9b::/96
-// and 64:ff9b:1::/48), segment routing, and what is yet to be assigned.
-var global = netip.MustParsePrefix("2000::/3")
-
 // special are the networks that lead somewhere else than to a host of the
 // public Internet: the IANA registries of special-purpose addresses (RFC 6890),
 // multicast, and the one public address that clouds are known to answer on
@@ -47,11 +42,17 @@ var special = []netip.Prefix{
 	netip.MustParsePrefix("3fff::/20"),         // documentation
 }
 
+// global reports whether addr lies in 2000::/3, the part of IPv6 that is given
+// out (RFC 4291 §2.4). All outside it is refused: loopback, link-local, unique
+// local, multicast, NAT64 (64:ff9b::/96 and 64:ff9b:1::/48), segment routing, and
+// what is yet to be assigned.
+func global(addr netip.Addr) bool { return addr.As16()[0]>>5 == 1 }
+
 // public reports whether addr is that of a host on the Internet. An IPv4
 // address in IPv6 clothes is judged by what it hides.
 func public(addr netip.Addr) bool {
 	addr = addr.Unmap()
-	if !addr.IsValid() || addr.Zone() != "" || addr.Is6() && !global.Contains(addr) {
+	if !addr.IsValid() || addr.Zone() != "" || addr.Is6() && !global(addr) {
 		return false
 	}
 	return !slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(addr) })

@@ -29,6 +29,7 @@ func (p *Pipeline) Judge(c Case) Verdict {
 	if reason := c.Rules.refusal(c.Number); reason != "" {
 		v.Status, v.Reason = Rejected, reason
 	}
+	p.metrics.judged(v)
 	return v
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"ccms/internal/card"
 	"ccms/internal/registration/verification"
+	"ccms/internal/webhook"
 )
 
 const (
@@ -21,10 +22,12 @@ const (
 // clock is a time that tests move.
 type clock struct{ at time.Time }
 
-func newClock() *clock                           { return &clock{time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)} }
-func (c *clock) now() time.Time                  { return c.at }
-func (c *clock) advance(d time.Duration)         { c.at = c.at.Add(d) }
-func (c *clock) config() (o verification.Config) { o.Now = c.now; return o }
+func newClock() *clock                   { return &clock{time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)} }
+func (c *clock) now() time.Time          { return c.at }
+func (c *clock) advance(d time.Duration) { c.at = c.at.Add(d) }
+func (c *clock) config() verification.Config {
+	return verification.Config{Client: webhook.NewClient(webhook.ClientConfig{AllowPrivate: true, Now: c.now}), Secret: webhook.NewSecret(), Now: c.now}
+}
 
 func number(t testing.TB, digits string) card.Number {
 	t.Helper()
@@ -295,7 +298,7 @@ func BenchmarkJudge(b *testing.B) {
 		rules verification.Rules
 	}{{"no rules", verification.Rules{}}, {"full lists", full}} {
 		b.Run(bb.name, func(b *testing.B) {
-			p := open(b, verification.Config{})
+			p := open(b, newClock().config())
 			cases := make([]verification.Case, 1000)
 			for i := range cases {
 				cases[i] = caseOf(b, visa, bb.rules)

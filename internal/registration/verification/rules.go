@@ -3,9 +3,6 @@ package verification
 import (
 	"fmt"
 	"slices"
-	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"ccms/internal/card"
 	"ccms/internal/problem"
@@ -45,26 +42,12 @@ type Rules struct {
 	Endpoint *Endpoint `json:"endpoint,omitzero" bson:"endpoint,omitempty"`
 }
 
-// Endpoint is where a firm decides itself.
-type Endpoint struct {
-	URL string `json:"url" bson:"url"`
-	// SecretVersion counts the signing secrets, from 1. Whoever sends one more
-	// than stands there gets a new secret; 0 leaves it as it is.
-	SecretVersion int `json:"secret_version,omitzero" bson:"secretVersion"`
-	// SendCode asks for the security code, encrypted to CodeKey: a public JWK,
-	// RSA for RSA-OAEP-256 or EC for ECDH-ES+A256KW.
-	SendCode bool           `json:"send_code,omitzero" bson:"sendCode,omitempty"`
-	CodeKey  jsontext.Value `json:"code_key,omitzero" bson:"codeKey,omitempty"`
-
-	// Seed makes the signing secret, together with a key that the store does
-	// not hold. SeedBefore made the one before, which signs too until SeedUntil.
-	Seed       []byte    `json:"-" bson:"seed,omitempty"`
-	SeedBefore []byte    `json:"-" bson:"seedBefore,omitempty"`
-	SeedUntil  time.Time `json:"-" bson:"seedUntil,omitempty"`
-}
+// WantsCode reports whether the security code is asked for: only then may it be
+// held (decision C11b).
+func (r Rules) WantsCode() bool { return r.Endpoint != nil && r.Endpoint.SendCode }
 
 // Validate checks the shape of all but the endpoint, which only a Pipeline can
-// check (Adopt). Its error is 400 VALIDATION_ERROR.
+// check: use Adopt. Its error is 400 VALIDATION_ERROR.
 func (r Rules) Validate() error {
 	if len(r.Brands) > maxBrands || slices.ContainsFunc(r.Brands, unknownBrand) {
 		return problem.Validation("Name known card brands in brands, such as Visa.")

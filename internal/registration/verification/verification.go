@@ -9,11 +9,15 @@
 package verification
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"ccms/internal/card"
+	"ccms/internal/secret"
+	"ccms/internal/webhook"
 )
 
 // What a Verdict says of a registration (decision D3).
@@ -69,41 +73,74 @@ type Verdict struct {
 
 // Config is what New needs.
 type Config struct {
-	// Now is the clock, by default time.Now.
-	Now func() time.Time
+	// Client calls firms' endpoints. Required.
+	Client *webhook.Client
+	// Secret is what firms' signing secrets are derived from, at least 32 bytes;
+	// all instances have the same. New takes a copy. Required.
+	Secret secret.Bytes
+	// PerFirm is how many calls to one firm's endpoint are under way at once,
+	// for each mode; default 8. Those who call Ask should be a few times as many.
+	PerFirm int
+	// Codes bounds how many security codes wait in memory, default 32,768
+	// (about 12 MB). Past it the oldest goes: it is the one whose endpoint does
+	// not answer.
+	Codes int
 	// Clients bounds how many clients, and ClientBINs how many pairs of client
 	// and BIN, are remembered; default 10,000 and 20,000 (at most 10 and 14 MB).
 	// Past it the ones that lie furthest back are forgotten, which errs on the
 	// side of letting through.
 	Clients, ClientBINs int
+	// Now is the clock, by default time.Now.
+	Now func() time.Time
 }
 
 // Pipeline decides over registrations; safe for concurrent use.
 type Pipeline struct {
-	now  func() time.Time
-	pace *pace
-	walk *walk
+	now     func() time.Time
+	client  *webhook.Client
+	secret  secret.Bytes
+	pace    *pace
+	walk    *walk
+	codes   *codes
+	gate    *gate
+	metrics metrics
 }
 
 // New returns a Pipeline that has seen nothing yet.
 func New(c Config) (*Pipeline, error) {
+	if c.Client == nil || c.Secret.Len() < 32 {
+		return nil, errors.New("verification: a client and a secret of 32 bytes are required")
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.Clients < 0 || c.ClientBINs < 0 {
-		return nil, errors.New("verification: a bound below zero")
+	p := &Pipeline{
+		now:    c.Now,
+		client: c.Client,
+		secret: secret.New(bytes.Clone(c.Secret.Reveal())),
+		pace:   newPace(cmp.Or(c.Clients, 10_000)),
+		walk:   newWalk(cmp.Or(c.ClientBINs, 20_000)),
+		codes:  newCodes(cmp.Or(c.Codes, 1<<15)),
+		gate:   newGate(cmp.Or(c.PerFirm, 8)),
 	}
-	if c.Clients == 0 {
-		c.Clients = 10_000
-	}
-	if c.ClientBINs == 0 {
-		c.ClientBINs = 20_000
-	}
-	return &Pipeline{now: c.Now, pace: newPace(c.Clients), walk: newWalk(c.ClientBINs)}, nil
+	p.metrics = newMetrics(p.codes.held)
+	return p, nil
 }
 
-// Run forgets in time what the pipeline remembers, until ctx ends.
+// Run forgets in time what the pipeline holds, until ctx ends; then it forgets
+// every code and holds no more.
 func (p *Pipeline) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			p.codes.close()
+			return nil
+		case <-t.C:
+			// What would be past its time before the next sweep goes now.
+			p.codes.expire(p.now().Add(sweepEvery))
+			p.gate.expire(p.now())
+		}
+	}
 }

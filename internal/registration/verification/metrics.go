@@ -1,0 +1,51 @@
+package verification
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"ccms/internal/webhook"
+)
+
+// metrics counts what an operator would watch. Firms' own reasons are no
+// labels: only what this package says itself.
+type metrics struct {
+	flags, refusals, asks *prometheus.CounterVec
+	held                  prometheus.GaugeFunc
+}
+
+func newMetrics(held func() int) metrics {
+	counter := func(name, help, label string, words ...string) *prometheus.CounterVec {
+		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+		for _, w := range words {
+			v.WithLabelValues(w)
+		}
+		return v
+	}
+	return metrics{
+		flags: counter("ccms_verification_flags_total", "Registrations that a rule found suspicious.", "rule",
+			VelocityCard, VelocityClient, BINWalk),
+		refusals: counter("ccms_verification_refusals_total", "Registrations that a built-in rule rejected.", "reason",
+			BrandNotAccepted, BINDenied, BINNotAllowed, VelocityCard, VelocityClient, BINWalk),
+		asks: counter("ccms_verification_asks_total", "Questions to firms' endpoints, by what became of them.", "outcome",
+			Verified, Rejected, Waiting, Status, Malformed, webhook.Guarded, webhook.Unreachable, webhook.TooSlow),
+		held: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "ccms_verification_codes_held", Help: "Security codes that wait in memory for a firm's endpoint.",
+		}, func() float64 { return float64(held()) }),
+	}
+}
+
+func (m metrics) judged(v Verdict) {
+	for _, word := range v.Flags {
+		m.flags.WithLabelValues(word).Inc()
+	}
+	if v.Status == Rejected {
+		m.refusals.WithLabelValues(v.Reason).Inc()
+	}
+}
+
+func (m metrics) asked(outcome string) { m.asks.WithLabelValues(outcome).Inc() }
+
+// Collectors are the pipeline's metrics, for a registry.
+func (p *Pipeline) Collectors() []prometheus.Collector {
+	return []prometheus.Collector{p.metrics.flags, p.metrics.refusals, p.metrics.asks, p.metrics.held}
+}
