@@ -45,9 +45,7 @@ func (f form) wipe() {
 // secret may be among them. What stands in the query is never looked at: a
 // secret must not travel there (RFC 6749 section 2.3.1).
 func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
-	t, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	charset, named := params["charset"]
-	if err != nil || t != "application/x-www-form-urlencoded" || named && !strings.EqualFold(charset, "utf-8") || r.Header.Get("Content-Encoding") != "" {
+	if !isForm(r.Header.Get("Content-Type")) || r.Header.Get("Content-Encoding") != "" {
 		return nil, malformed("Send the body as application/x-www-form-urlencoded.")
 	}
 	size := int64(bodyLimit)
@@ -64,6 +62,17 @@ func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
 		return nil, malformed("Send the whole body without long pauses.")
 	}
 	return parseForm(body[:n])
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+func isForm(contentType string) bool {
+	if contentType == formType {
+		return true
+	}
+	t, params, err := mime.ParseMediaType(contentType)
+	charset, named := params["charset"]
+	return err == nil && t == formType && (!named || strings.EqualFold(charset, "utf-8"))
 }
 
 var (

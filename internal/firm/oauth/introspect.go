@@ -55,7 +55,7 @@ func (s *Service) postIntrospect(r *http.Request, in form) (any, error) {
 // isNo reports whether err says that a token does not count, other than that this
 // could not be found out.
 func isNo(err error) bool {
-	return errors.Is(err, problem.NoToken()) || errors.Is(err, problem.ExpiredToken())
+	return err != nil && (errors.Is(err, problem.NoToken()) || errors.Is(err, problem.ExpiredToken()))
 }
 
 func (s *Service) describe(p identity.Principal) introspection {
