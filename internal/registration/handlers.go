@@ -8,6 +8,8 @@ import (
 	"ccms/internal/httpserver"
 	"ccms/internal/idempotency"
 	"ccms/internal/problem"
+	"ccms/internal/registration/ledger"
+	"ccms/internal/registration/listing"
 )
 
 // The patterns of the creating routes, to which their idempotency keys belong.
@@ -35,18 +37,26 @@ func (s *Service) handleRegister(r *http.Request, in body) (jsontext.Value, erro
 }
 
 // handleStatus takes the id from the path, else from the query.
-func (s *Service) handleStatus(r *http.Request, _ httpserver.None) (Status, error) {
+func (s *Service) handleStatus(r *http.Request, _ httpserver.None) (ledger.Status, error) {
 	id := r.PathValue("registration_id")
 	if id == "" {
 		if id = r.URL.Query().Get("registration_id"); id == "" {
-			return Status{}, problem.Validation("Name a registration by registration_id.")
+			return ledger.Status{}, problem.Validation("Name a registration by registration_id.")
 		}
 	}
-	k, found, err := s.find(r.Context(), callerOf(r), id)
+	k, found, err := s.ledger.Find(r.Context(), callerOf(r).shelf(), id)
 	if err != nil {
-		return Status{}, err
+		return ledger.Status{}, err
 	}
-	return found.Value.status(k.id, s.now()), nil
+	return found.StatusOf(k, s.now()), nil
+}
+
+func (s *Service) handleList(r *http.Request, _ httpserver.None) (listing.Page[ledger.Row], error) {
+	f, err := ledger.ReadFilter(callerOf(r).shelf(), r.URL.Query())
+	if err != nil {
+		return listing.Page[ledger.Row]{}, err
+	}
+	return s.ledger.List(r.Context(), f, s.now())
 }
 
 func (s *Service) handleDelete(r *http.Request, _ httpserver.None) (httpserver.Message, error) {

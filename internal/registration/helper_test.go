@@ -24,6 +24,7 @@ import (
 	"ccms/internal/problem"
 	"ccms/internal/registration"
 	"ccms/internal/registration/firmcard"
+	"ccms/internal/registration/settings"
 	"ccms/internal/registration/tenant"
 	"ccms/internal/registration/verification"
 	"ccms/internal/secret"
@@ -31,6 +32,7 @@ import (
 	"ccms/internal/store/storetest"
 	"ccms/internal/vault"
 	"ccms/internal/vault/keyring"
+	"ccms/internal/webhook"
 )
 
 // Public test numbers.
@@ -62,20 +64,20 @@ func (c *clock) pass(d time.Duration) {
 // world is the registrations of the card service on a real store, with real
 // keys, cards, rules and audit. Only who sends a request is made up.
 type world struct {
-	t       testing.TB
-	now     func() time.Time
-	clock   *clock
-	dir     string
-	db      *storetest.Fault // around sqlite
-	root    *keyring.File
-	secrets map[string]secret.Bytes
-	judge   func(registration.Pipeline) registration.Pipeline // what stands before the real one
-	guard   func(scope string) httpserver.Authenticate
-	service *registration.Service
-	cards   *firmcard.Service
-	handler http.Handler
-	logged  *bytes.Buffer
-	log     *slog.Logger
+	t        testing.TB
+	now      func() time.Time
+	clock    *clock
+	dir      string
+	db       *storetest.Fault // around sqlite
+	root     *keyring.File
+	secrets  map[string]secret.Bytes
+	guard    func(scope string) httpserver.Authenticate
+	service  *registration.Service
+	cards    *firmcard.Service
+	pipeline *verification.Pipeline
+	handler  http.Handler
+	logged   *bytes.Buffer
+	log      *slog.Logger
 }
 
 func newWorld(t testing.TB, change ...func(*world)) *world {
@@ -114,29 +116,24 @@ func (w *world) process() (*registration.Service, http.Handler) {
 		DB: w.db, Vault: vault.New(vault.Config{Keys: ring}), Audit: record, Require: w.guard, Log: w.log, Now: w.now,
 	})
 	must(w.t, err)
-	rules, err := verification.New(verification.Config{Now: w.now})
+	w.pipeline, err = verification.New(verification.Config{
+		Client: webhook.NewClient(webhook.ClientConfig{AllowPrivate: true, Now: w.now}), Secret: w.secret(ring, "webhook"), Now: w.now,
+	})
 	must(w.t, err)
-	var pipeline registration.Pipeline = unasked{rules}
-	if w.judge != nil {
-		pipeline = w.judge(pipeline)
-	}
+	rules, err := settings.Open(ctx, settings.Config{
+		DB: w.db, Audit: record, Adopt: w.pipeline.Adopt, Require: w.guard, Log: w.log, Now: w.now,
+	})
+	must(w.t, err)
 	s, err := registration.Open(ctx, registration.Config{
-		DB: w.db, Cards: w.cards, Pipeline: pipeline, Audit: record, Idempotency: once, Sealer: ring,
+		DB: w.db, Cards: w.cards, Pipeline: w.pipeline, Rules: rules.Rules, Audit: record, Idempotency: once, Sealer: ring,
 		Require: w.guard, Log: w.log, Now: w.now,
 	})
 	must(w.t, err)
 	mux := httpserver.NewMux(w.log)
 	s.Routes(mux)
+	rules.Routes(mux)
 	return s, mux
 }
-
-// unasked is the pipeline until its firm's endpoint can be asked.
-type unasked struct{ *verification.Pipeline }
-
-func (unasked) Ask(context.Context, verification.Case) (verification.Verdict, error) {
-	return verification.Verdict{}, io.EOF
-}
-func (unasked) HoldCode(string, secret.Bytes) {}
 
 func (w *world) secret(ring *keyring.Ring, purpose string) secret.Bytes {
 	key, err := ring.Secret(w.t.Context(), purpose)

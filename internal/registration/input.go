@@ -13,6 +13,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"ccms/internal/card"
+	"ccms/internal/registration/ledger"
 	"ccms/internal/registration/tenant"
 	"ccms/internal/secret"
 )
@@ -57,7 +58,7 @@ type details struct {
 	expiry    card.Expiry
 	name      secret.Bytes // UTF-8, NFC
 	reference string       // "" when absent
-	metadata  metadata
+	metadata  ledger.Metadata
 }
 
 func (d *details) wipe() {
@@ -148,8 +149,8 @@ func (s *Service) readTexts(b *body, d *details) error {
 	return nil
 }
 
-func (s *Service) anyNumber(m metadata) bool {
-	return slices.ContainsFunc(m, func(e entry) bool { return s.brands.Within(e.Name) || s.brands.Within(e.Value) })
+func (s *Service) anyNumber(m ledger.Metadata) bool {
+	return slices.ContainsFunc(m, func(e ledger.Entry) bool { return s.brands.Within(e.Name) || s.brands.Within(e.Value) })
 }
 
 // readReference reads a text that may be absent or null.
@@ -162,7 +163,7 @@ func readReference(v jsontext.Value) (string, bool) {
 }
 
 // readMetadata reads a flat object of texts, which may be absent or null.
-func readMetadata(v jsontext.Value) (metadata, bool) {
+func readMetadata(v jsontext.Value) (ledger.Metadata, bool) {
 	if absent(v) {
 		return nil, true
 	}
@@ -170,13 +171,13 @@ func readMetadata(v jsontext.Value) (metadata, bool) {
 	if v.Kind() != '{' || json.Unmarshal(v, &members) != nil || len(members) > maxMetadata {
 		return nil, false
 	}
-	all := make(metadata, 0, len(members))
+	all := make(ledger.Metadata, 0, len(members))
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		value, ok := unquote(members[name])
 		if !ok || !plain([]byte(name), maxMember) || len(value) > 0 && !plain(value, maxValue) {
 			return nil, false
 		}
-		all = append(all, entry{name, string(value)})
+		all = append(all, ledger.Entry{Name: name, Value: string(value)})
 	}
 	return all, true
 }

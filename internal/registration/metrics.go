@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"ccms/internal/registration/ledger"
 	"ccms/internal/registration/verification"
 )
 
@@ -31,10 +32,10 @@ func newMetrics() metrics {
 			Name: "ccms_registration_audit_refusals_total", Help: "Acts on firms' registrations refused because their audit record could not be written.",
 		}),
 	}
-	for _, act := range []string{actCreate, actDelete, actSettings} {
+	for _, act := range []string{actCreate, actDelete} {
 		m.acts.WithLabelValues(label(act))
 	}
-	for _, status := range []string{verification.Pending, verification.Verified, verification.Rejected, failed} {
+	for _, status := range []string{verification.Pending, verification.Verified, verification.Rejected, ledger.Failed} {
 		m.outcomes.WithLabelValues(status)
 	}
 	return m

@@ -10,9 +10,11 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"ccms/internal/audit"
+	"ccms/internal/httpserver"
 	"ccms/internal/idempotency"
 	"ccms/internal/problem"
 	"ccms/internal/registration/firmcard"
+	"ccms/internal/registration/ledger"
 	"ccms/internal/registration/verification"
 	"ccms/internal/secret"
 	"ccms/internal/store"
@@ -22,10 +24,9 @@ import (
 // The names of the acts in the audit record. Looking at a status or a list is
 // no access to card data (PCI DSS 10.2.1.1) and has none.
 const (
-	actCreate   = "registration.create"
-	actDecide   = "registration.decide"
-	actDelete   = "registration.delete"
-	actSettings = "registration.settings"
+	actCreate = "registration.create"
+	actDecide = "registration.decide"
+	actDelete = "registration.delete"
 )
 
 // accepted is the answer of decision D2, whatever was decided already: the
@@ -53,14 +54,14 @@ func (s *Service) register(ctx context.Context, q request) ([]byte, error) {
 	defer clear(content)
 	once := idempotency.Request{
 		Principal: q.who.principal(), Route: q.route, Key: q.key, Body: content,
-		IDs: []string{newUUID(s.now()).String(), vault.NewToken()},
+		IDs: []string{ledger.NewID(s.now()).String(), vault.NewToken()},
 	}
 	return s.once.Do(ctx, once, func(ctx context.Context, ids []string) ([]byte, error) {
-		id, ok := parseUUID(ids[0])
+		id, ok := ledger.ParseID(ids[0])
 		if !ok {
 			return nil, errors.New("registration: a claimed id is none")
 		}
-		k := key{q.who.firm, q.who.mode, id}
+		k := ledger.Key{Firm: q.who.firm, Mode: q.who.mode, ID: id}
 		err := s.audited(ctx, q.who.entry(actCreate, ids[0]), func() (string, error) {
 			return s.create(ctx, k, q, ids[1])
 		})
@@ -91,18 +92,18 @@ func (s *Service) refuseGuess(ctx context.Context, who caller, d details) error 
 // create keeps the card, has it judged and keeps the registration under k. Each
 // step may have been done by an earlier try with the same ids. It returns what
 // was decided, in words for the record.
-func (s *Service) create(ctx context.Context, k key, q request, token string) (string, error) {
-	rules, err := s.rules(ctx, k.firm, k.mode)
+func (s *Service) create(ctx context.Context, k ledger.Key, q request, token string) (string, error) {
+	rules, err := s.rules(ctx, k.Firm, k.Mode)
 	if err != nil {
 		return "", err
 	}
 	kept, err := s.cards.Put(ctx, firmcard.Deposit{
-		FirmID: k.firm, Mode: k.mode, Token: token, Number: q.d.number, Expiry: q.d.expiry, Name: q.d.name,
+		FirmID: k.Firm, Mode: k.Mode, Token: token, Number: q.d.number, Expiry: q.d.expiry, Name: q.d.name,
 	})
 	if err != nil {
 		return "", fmt.Errorf("keep the card: %w", err)
 	}
-	r := registration{
+	r := ledger.Registration{
 		Actor: q.who.actor, Token: kept.Token,
 		Brand: q.d.number.Brand().Name, BIN: q.d.number.BIN(), Last4: q.d.number.Last4(),
 		ExpiryMonth: q.d.expiry.Month, ExpiryYear: q.d.expiry.Year,
@@ -111,19 +112,19 @@ func (s *Service) create(ctx context.Context, k key, q request, token string) (s
 	c := caseOf(k, &r, rules)
 	c.Number, c.RegisteredToday = q.d.number, kept.Registered(s.now())
 	v := s.pipeline.Judge(c)
-	r.decide(v, s.now())
+	r.Decide(v, s.now())
 	switch {
 	case v.Status != verification.Pending:
 		return words(v), s.keep(ctx, k, r)
-	case rules.Endpoint != nil && rules.Endpoint.SendCode:
+	case rules.WantsCode():
 		return words(v), s.keepPending(ctx, k, r, q.d.code)
 	}
 	return words(v), s.keepPending(ctx, k, r, nil)
 }
 
 // keep inserts a registration; one that is there was kept by an earlier try.
-func (s *Service) keep(ctx context.Context, k key, r registration) error {
-	err := s.registrations.Insert(ctx, k.String(), r)
+func (s *Service) keep(ctx context.Context, k ledger.Key, r ledger.Registration) error {
+	err := s.ledger.Insert(ctx, k, r)
 	if errors.Is(err, store.ErrExists) {
 		return nil
 	}
@@ -135,11 +136,12 @@ func (s *Service) keep(ctx context.Context, k key, r registration) error {
 }
 
 // keepPending keeps a registration that the firm's endpoint decides over, and in
-// memory the code if the firm asks for it (decision C11b). That the endpoint is to be asked is kept first: a message without a registration means
-// nothing, a registration without a message would stay pending.
-func (s *Service) keepPending(ctx context.Context, k key, r registration, code []byte) error {
+// memory the code if the firm asks for it (decision C11b). That the endpoint is
+// to be asked is kept first: a message without a registration means nothing, a
+// registration without a message would stay pending.
+func (s *Service) keepPending(ctx context.Context, k ledger.Key, r ledger.Registration, code []byte) error {
 	if code != nil {
-		s.pipeline.HoldCode(k.id.String(), secret.New(bytes.Clone(code)))
+		s.pipeline.HoldCode(k.ID.String(), secret.New(bytes.Clone(code)))
 	}
 	if err := s.enqueue(ctx, k); err != nil {
 		return err
@@ -147,15 +149,15 @@ func (s *Service) keepPending(ctx context.Context, k key, r registration, code [
 	if err := s.keep(ctx, k, r); err != nil {
 		return err
 	}
-	s.ask(k)
+	s.ask(firstCall{k, httpserver.Origin(ctx)})
 	return nil
 }
 
 // caseOf is a registration as package verification sees it.
-func caseOf(k key, r *registration, rules verification.Rules) verification.Case {
+func caseOf(k ledger.Key, r *ledger.Registration, rules verification.Rules) verification.Case {
 	return verification.Case{
-		RegistrationID: k.id.String(), FirmID: k.firm, ClientID: r.Actor, Mode: k.mode,
-		Token: r.Token, BIN: r.BIN, Last4: r.Last4, Brand: r.Brand, Expiry: r.expiry().String(),
+		RegistrationID: k.ID.String(), FirmID: k.Firm, ClientID: r.Actor, Mode: k.Mode,
+		Token: r.Token, BIN: r.BIN, Last4: r.Last4, Brand: r.Brand, Expiry: r.Expiry().String(),
 		Reference: r.Reference, Rules: rules,
 	}
 }
@@ -169,44 +171,20 @@ func words(v verification.Verdict) string {
 	return strings.Join(all, ", ")
 }
 
-// find returns the registration with this id in one of the caller's modes.
-func (s *Service) find(ctx context.Context, who caller, text string) (key, store.Record[registration], error) {
-	id, ok := parseUUID(text)
-	if !ok {
-		return key{}, store.Record[registration]{}, registrationNotFound()
-	}
-	for _, mode := range who.modes() {
-		k := key{who.firm, mode, id}
-		r, err := s.registrations.Get(ctx, k.String())
-		if !errors.Is(err, store.ErrNotFound) {
-			return k, r, err
-		}
-	}
-	return key{}, store.Record[registration]{}, registrationNotFound()
-}
-
 // delete erases a registration, and with it what the firm said of it. The card
 // and its token stay: other registrations may have it, and it has a deletion of
 // its own.
 func (s *Service) delete(ctx context.Context, who caller, text string) error {
-	k, r, err := s.find(ctx, who, text)
+	k, _, err := s.ledger.Find(ctx, who.shelf(), text)
 	if err != nil {
 		return err
 	}
-	return s.audited(ctx, who.entry(actDelete, k.id.String()), func() (string, error) {
-		for {
-			err := s.registrations.Delete(ctx, r.ID, r.Rev)
-			if !errors.Is(err, store.ErrStale) {
-				if err == nil {
-					s.metrics.count(actDelete)
-				}
-				return "", err
-			}
-			if r, err = s.registrations.Get(ctx, r.ID); errors.Is(err, store.ErrNotFound) {
-				return "", registrationNotFound()
-			} else if err != nil {
-				return "", err
-			}
-		}
+	err = s.audited(ctx, who.entry(actDelete, k.ID.String()), func() (string, error) {
+		return "", s.ledger.Delete(ctx, k)
 	})
+	if err == nil {
+		s.pipeline.DropCode(k.ID.String())
+		s.metrics.count(actDelete)
+	}
+	return err
 }

@@ -24,6 +24,7 @@ import (
 	"ccms/internal/outbox"
 	"ccms/internal/problem"
 	"ccms/internal/registration/firmcard"
+	"ccms/internal/registration/ledger"
 	"ccms/internal/registration/tenant"
 	"ccms/internal/registration/verification"
 	"ccms/internal/secret"
@@ -44,6 +45,7 @@ type Pipeline interface {
 	Judge(c verification.Case) verification.Verdict
 	Ask(ctx context.Context, c verification.Case) (verification.Verdict, error)
 	HoldCode(registrationID string, code secret.Bytes)
+	DropCode(registrationID string)
 }
 
 // Config is what Open needs.
@@ -51,7 +53,9 @@ type Config struct {
 	DB       store.DB
 	Cards    Cards
 	Pipeline Pipeline
-	Audit    *audit.Log
+	// Rules are a firm's in a mode; settings.Service's.
+	Rules func(ctx context.Context, firm, mode string) (verification.Rules, error)
+	Audit *audit.Log
 	// Idempotency keeps the answers to requests with a key (decision D5).
 	Idempotency *idempotency.Keys
 	// Sealer seals what waits for a firm's endpoint.
@@ -74,42 +78,33 @@ type Config struct {
 
 // Service is the registrations of all firms; safe for concurrent use.
 type Service struct {
-	registrations *store.Of[registration]
-	settings      *store.Of[settings]
-	known         *identity.Memory[settings]
-	cards         Cards
-	pipeline      Pipeline
-	audit         *audit.Log
-	once          *idempotency.Keys
-	queue         *outbox.Queue
-	first         chan string // ids whose endpoint is to be asked for the first time
-	require       func(scope string) httpserver.Authenticate
-	brands        *card.Table
-	guesses       *guess.Memory
-	deadline      time.Duration
-	log           *slog.Logger
-	now           func() time.Time
-	metrics       metrics
+	ledger   *ledger.Ledger
+	cards    Cards
+	pipeline Pipeline
+	rules    func(ctx context.Context, firm, mode string) (verification.Rules, error)
+	audit    *audit.Log
+	once     *idempotency.Keys
+	queue    *outbox.Queue
+	first    chan firstCall
+	require  func(scope string) httpserver.Authenticate
+	brands   *card.Table
+	guesses  *guess.Memory
+	deadline time.Duration
+	log      *slog.Logger
+	now      func() time.Time
+	metrics  metrics
 }
 
-// Open opens the collections Registration, FirmSettings and RegistrationOutbox
-// in c.DB.
+// Open opens the collections Registration and RegistrationOutbox in c.DB.
 func Open(ctx context.Context, c Config) (*Service, error) {
 	c = withDefaults(c)
-	registrations, err := store.Open[registration](ctx, c.DB, store.Spec{
-		Name: "Registration", Ordered: []string{"reference", "last4", "status", "reason"},
-	})
-	if err != nil {
-		return nil, err
-	}
-	rules, err := store.Open[settings](ctx, c.DB, store.Spec{Name: "FirmSettings"})
+	book, err := ledger.Open(ctx, c.DB)
 	if err != nil {
 		return nil, err
 	}
 	s := &Service{
-		registrations: registrations, settings: rules, known: identity.NewMemory[settings](knownFirms),
-		cards: c.Cards, pipeline: c.Pipeline, audit: c.Audit, once: c.Idempotency,
-		first: make(chan string, firstCalls), require: c.Require, brands: c.Brands, guesses: c.Guesses,
+		ledger: book, cards: c.Cards, pipeline: c.Pipeline, rules: c.Rules, audit: c.Audit, once: c.Idempotency,
+		first: make(chan firstCall, firstCalls), require: c.Require, brands: c.Brands, guesses: c.Guesses,
 		deadline: c.Deadline, log: c.Log, now: c.Now, metrics: newMetrics(),
 	}
 	s.queue, err = s.openQueue(ctx, c)
@@ -147,8 +142,6 @@ func (s *Service) Routes(mux *httpserver.Mux) {
 	route("GET /v1/registrations", identity.ScopeRead, httpserver.JSON(s.handleList))
 	route("DELETE /v1/registrations/{id}", identity.ScopeManage, httpserver.JSON(s.handleDelete))
 	route(bulkRoute, identity.ScopeRegister, s.handleBulk)
-	route("GET /v1/settings", identity.ScopeRead, httpserver.JSON(s.handleSettings))
-	route("PUT /v1/settings", identity.ScopeManage, httpserver.JSON(s.handlePutSettings))
 }
 
 // caller is who acts, and from where, as the audit record has it.
@@ -177,8 +170,10 @@ func writerOf(r *http.Request) (caller, error) {
 	return who, err
 }
 
-// modes are those the caller sees.
-func (c caller) modes() []string { return tenant.Modes(c.mode) }
+// shelf is what the caller sees.
+func (c caller) shelf() ledger.Shelf {
+	return ledger.Shelf{Firm: c.firm, Modes: tenant.Modes(c.mode)}
+}
 
 // principal is what an Idempotency-Key is scoped to (decision D5). An account
 // may act for several firms, in both modes.

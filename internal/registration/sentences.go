@@ -5,18 +5,13 @@ import (
 	"ccms/internal/problem"
 )
 
-// The failures of decisions D2, D3 and D8; those of a number, a code and an
+// The failures of decisions D2 and D8; those of a number, a code and an
 // expiry date are package card's. Each call returns a fresh value, so no caller
 // can change another's.
 
 func missingFields() *problem.Error {
 	return problem.New(problem.Invalid, "VALIDATION_ERROR", "Missing required fields",
 		"Send card_number, expiry_date, cvv and cardholder_name.")
-}
-
-func registrationNotFound() *problem.Error {
-	return problem.New(problem.NotFound, "NOT_FOUND", "Registration not found",
-		"Name a registration of your firm by its registration_id.")
 }
 
 // wrongMode says that a test number came in live mode, or the reverse. It is

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	"ccms/internal/audit"
 	"ccms/internal/httpserver"
 	"ccms/internal/outbox"
+	"ccms/internal/registration/ledger"
 	"ccms/internal/registration/verification"
 	"ccms/internal/store"
 )
@@ -18,14 +20,19 @@ const (
 	// kindVerify is the kind of message that has a firm's endpoint asked.
 	kindVerify = "registration.verify"
 	// firstCalls is how many first calls may wait in this process, and workers
-	// how many of them run at once. What finds no room is left to the queue.
+	// how many of them, and how many later ones, run at once. What finds no room
+	// is left to the queue.
 	firstCalls = 1024
-	workers    = 16
-	// firstWithin bounds a first call, and turn is when the queue takes over,
-	// whatever became of it.
-	firstWithin = 12 * time.Second
-	turn        = 15 * time.Second
+	workers    = 32
+	// turn is when the queue takes over, whatever became of the first call; a
+	// call itself takes 15 s at most. again is how long a first call waits for
+	// others to the same firm.
+	turn  = 20 * time.Second
+	again = 100 * time.Millisecond
 )
+
+// noAnswer is the reason of a registration that failed.
+const noAnswer = "no_answer"
 
 // errUndecided says that the firm's endpoint gave no verdict.
 var errUndecided = errors.New("registration: the firm's endpoint did not decide")
@@ -46,14 +53,21 @@ func (s *Service) openQueue(ctx context.Context, c Config) (*outbox.Queue, error
 
 // enqueue makes it durable that k is to be verified. The queue leaves the first
 // call to this process for a while, for only it has the code (decision D4).
-func (s *Service) enqueue(ctx context.Context, k key) error {
-	return s.queue.Put(ctx, outbox.Message{ID: k.String(), Kind: kindVerify, Owner: k.firm, Delay: turn})
+func (s *Service) enqueue(ctx context.Context, k ledger.Key) error {
+	return s.queue.Put(ctx, outbox.Message{ID: k.String(), Kind: kindVerify, Owner: k.Firm, Delay: turn})
 }
 
-// ask hands k to a worker of this process, if one has time.
-func (s *Service) ask(k key) {
+// firstCall is a registration whose firm is to be asked, and the request it came
+// with.
+type firstCall struct {
+	key    ledger.Key
+	origin string // see httpserver.Origin
+}
+
+// ask hands a first call to a worker of this process, if the line is not full.
+func (s *Service) ask(c firstCall) {
 	select {
-	case s.first <- k.String():
+	case s.first <- c:
 	default:
 	}
 }
@@ -80,50 +94,65 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 }
 
-// askAll makes first calls. One that fails is the queue's to repeat.
+// askAll makes first calls. One that fails is the queue's to repeat; one that
+// only has to wait for others to the same firm goes to the end of the line.
 func (s *Service) askAll(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case id := <-s.first:
-			within, cancel := context.WithTimeout(ctx, firstWithin)
-			err := s.verify(within, id)
-			cancel()
-			if err != nil && ctx.Err() == nil {
-				s.log.DebugContext(ctx, "firm's endpoint did not decide at once", "error.message", err.Error())
+		case c := <-s.first:
+			resumed := httpserver.Resume(ctx, c.origin)
+			err := s.verify(resumed, c.key)
+			u, unanswered := errors.AsType[*verification.Unanswered](err)
+			if unanswered && u.Class == verification.Waiting && s.now().Before(c.key.ID.Time().Add(turn)) {
+				pause(ctx, again)
+				s.ask(c)
+			} else if err != nil && ctx.Err() == nil {
+				s.log.LogAttrs(resumed, slog.LevelInfo, "firm's endpoint did not decide at once; it is asked again",
+					slog.String("error.message", err.Error()))
 			}
 		}
 	}
 }
 
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
 func (s *Service) handleMessage(ctx context.Context, m outbox.Message) error {
-	return s.verify(ctx, m.ID)
+	k, ok := ledger.ParseKey(m.ID)
+	if !ok {
+		return outbox.Permanent(errors.New("registration: a queued id is none"))
+	}
+	return s.verify(ctx, k)
 }
 
 // verify has the firm's endpoint asked over a registration that is pending.
 // Nothing is left to do for one that was decided or deleted meanwhile.
-func (s *Service) verify(ctx context.Context, id string) error {
-	k, ok := parseKey(id)
-	if !ok {
-		return outbox.Permanent(errors.New("registration: a queued id is none"))
-	}
-	r, err := s.registrations.Get(ctx, id)
+func (s *Service) verify(ctx context.Context, k ledger.Key) error {
+	r, err := s.ledger.Get(ctx, k)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil
 	case err != nil:
 		return err
-	case r.Value.Status != verification.Pending:
+	case r.Status != verification.Pending:
 		return nil
-	case !s.now().Before(k.id.time().Add(s.deadline)):
-		return s.decide(ctx, k, verification.Verdict{Status: failed, Reason: noAnswer, CVVStatus: verification.CodeUnavailable})
 	}
-	rules, err := s.rules(ctx, k.firm, k.mode)
+	rules, err := s.rules(ctx, k.Firm, k.Mode)
 	if err != nil {
 		return err
 	}
-	v, err := s.pipeline.Ask(ctx, caseOf(k, &r.Value, rules))
+	if !s.now().Before(k.ID.Time().Add(s.deadline)) {
+		return s.giveUp(ctx, k, rules)
+	}
+	v, err := s.pipeline.Ask(ctx, caseOf(k, &r, rules))
 	switch {
 	case err != nil:
 		return fmt.Errorf("ask the firm's endpoint: %w", err)
@@ -133,21 +162,25 @@ func (s *Service) verify(ctx context.Context, id string) error {
 	return s.decide(ctx, k, v)
 }
 
+// giveUp ends a registration that was pending for too long.
+func (s *Service) giveUp(ctx context.Context, k ledger.Key, rules verification.Rules) error {
+	v := verification.Verdict{Status: ledger.Failed, Reason: noAnswer}
+	if rules.WantsCode() {
+		v.CVVStatus = verification.CodeUnavailable
+	}
+	s.pipeline.DropCode(k.ID.String())
+	return s.decide(ctx, k, v)
+}
+
 // decide writes down what became of a pending registration, once.
-func (s *Service) decide(ctx context.Context, k key, v verification.Verdict) error {
-	e := audit.Entry{Act: actDecide, Actor: "registration", Object: k.id.String(), Owner: k.firm, Request: httpserver.RequestID(ctx)}
+func (s *Service) decide(ctx context.Context, k ledger.Key, v verification.Verdict) error {
+	e := audit.Entry{Act: actDecide, Actor: "registration", Object: k.ID.String(), Owner: k.Firm, Request: httpserver.RequestID(ctx)}
 	return s.audited(ctx, e, func() (string, error) {
-		decided := false
-		_, err := s.registrations.Update(ctx, k.String(), func(r *registration) error {
-			if decided = r.Status == verification.Pending; decided {
-				r.decide(v, s.now())
-			}
-			return nil
-		})
-		if errors.Is(err, store.ErrNotFound) {
+		done, err := s.ledger.Settle(ctx, k, v, s.now())
+		switch {
+		case errors.Is(err, store.ErrNotFound):
 			return "deleted meanwhile", nil
-		}
-		if err == nil && decided {
+		case done:
 			s.metrics.decided(v.Status)
 		}
 		return words(v), err
