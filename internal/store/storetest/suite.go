@@ -47,6 +47,7 @@ func Run(t *testing.T, open Open, known ...Deviation) {
 		{"contexts", contextCases},
 		{"lifetime", lifetimeCases},
 		{"faults", faultCases()},
+		{"dump", dumpCases},
 	}
 	for _, g := range groups {
 		t.Run(g.name, func(t *testing.T) {
