@@ -71,13 +71,24 @@ func TestTheCurrentStateWinsOverTheClaims(t *testing.T) {
 	})
 }
 
-func TestAFirmsSessionNamesFirmAndClient(t *testing.T) {
+func TestAClientsTokenIsWhatTheLoginServiceSaysOfItNow(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		w.answers(http.StatusOK, `{"valid":true,"firm_id":"frm_1","client_id":"cli_1","scope":"cards:read","exp":4102444800}`)
-		p, code := w.ask(w.token())
-		if code != "" || p.FirmID != "frm_1" || p.ClientID != "cli_1" || !p.Has("cards:read") || p.Has("cards") || p.Username != "" {
+		w.answers(http.StatusOK, `{"valid":true,"firm_id":"firm_1","client_id":"client_1","scope":"cards:read","exp":4102444800}`)
+		token := w.signer.says(t, identity.Claims{
+			Subject: "client_1", ClientID: "client_1", FirmID: "firm_1", Mode: "live", Scope: "cards:read cards:reveal",
+			Expires: time.Now().Add(10 * time.Minute).Unix(),
+		})
+		p, code := w.ask(token)
+		if code != "" || p.FirmID != "firm_1" || p.ClientID != "client_1" || p.Mode != "live" || p.Username != "" || p.Validated {
 			t.Errorf("%q, %+v", code, p)
 		}
+		if !p.Has(identity.ScopeRead) || p.Has(identity.ScopeReveal) || p.Has(identity.ScopeCards) {
+			t.Errorf("scope %q: what was taken away must be gone", p.Scope)
+		}
+		w.answers(http.StatusUnauthorized, "") // revoked, or the firm suspended
+		w.wants(token, "")
+		time.Sleep(memory)
+		w.wants(token, unauthorized)
 	})
 }
 

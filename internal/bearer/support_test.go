@@ -95,12 +95,21 @@ func (s signer) token(t testing.TB, life time.Duration) string {
 
 func sign(t testing.TB, key jose.SigningKey, kid string, life time.Duration) string {
 	t.Helper()
-	now := time.Now()
-	payload, err := json.Marshal(identity.Claims{
-		Issuer: testIssuer, Audience: "ccms", Subject: "cus_7", Session: "ses_1", TokenID: rand.Text(),
-		Username: "johndoe", Email: "old@example.com", Validated: new(false), Scope: "account cards",
-		IssuedAt: now.Unix(), Expires: now.Add(life).Unix(),
+	return issue(t, key, kid, identity.Claims{
+		Subject: "cus_7", Session: "ses_1", Username: "johndoe", Email: "old@example.com", Validated: new(false), Scope: "account cards",
+		Expires: time.Now().Add(life).Unix(),
 	})
+}
+
+// says signs other claims.
+func (s signer) says(t testing.TB, c identity.Claims) string {
+	return issue(t, jose.SigningKey{Algorithm: jose.ES256, Key: s.key}, s.kid, c)
+}
+
+func issue(t testing.TB, key jose.SigningKey, kid string, c identity.Claims) string {
+	t.Helper()
+	c.Issuer, c.Audience, c.TokenID, c.IssuedAt = testIssuer, "ccms", rand.Text(), time.Now().Unix()
+	payload, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -192,9 +193,7 @@ func (h *house) send(c call) answer {
 	if c.from != "" {
 		r.Header.Set("X-Forwarded-For", c.from)
 	}
-	for name, v := range c.header {
-		r.Header[name] = v
-	}
+	maps.Copy(r.Header, c.header)
 	res := must(http.DefaultClient.Do(r))
 	defer res.Body.Close()
 	a := answer{status: res.StatusCode, header: res.Header, raw: string(must(io.ReadAll(res.Body)))}
