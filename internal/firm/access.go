@@ -23,7 +23,8 @@ type Caller struct {
 // Administrator is who gives commands on the machine itself.
 func Administrator() Caller { return Caller{ID: "administrator"} }
 
-func callerOf(r *http.Request) Caller {
+// CallerOf is who sent r, once he is authenticated.
+func CallerOf(r *http.Request) Caller {
 	return Caller{
 		ID:      identity.FromContext(r.Context()).Subject,
 		Address: httpserver.Client(r).String(),
@@ -68,54 +69,9 @@ func outcome(err error) string {
 	return audit.Refused
 }
 
-// right is what one thing a person may do asks of him.
-type right struct {
-	least     Role // of a member
-	operator  bool // whether operators may, whose firm it is not
-	suspended bool // whether members may while the firm is suspended
-}
-
-// The rights there are. Operators see to it that a firm has an owner; its clients
-// are none of theirs.
-func mayRead() right          { return right{Viewer, true, true} }
-func mayRename() right        { return right{Admin, false, false} }
-func mayChangeMembers() right { return right{Admin, true, false} }
-func mayLeave() right         { return right{Viewer, true, true} }
-func mayReadClients() right   { return right{Viewer, false, true} }
-func mayUseClients() right    { return right{Admin, false, false} }
-
-// standing is how a person stands to a firm.
-type standing struct {
-	firm     Firm
-	role     Role // "" for none
-	operator bool
-}
-
-// has reports whether a right is his; its error is FORBIDDEN.
-func (w standing) has(r right) error {
-	switch {
-	case w.operator && r.operator:
-		return nil
-	case w.role.rank() < r.least.rank():
-		return problem.Denied("This needs another role in the firm.")
-	case w.firm.Suspended && !r.suspended:
-		return problem.Denied("The firm is suspended.")
-	}
-	return nil
-}
-
-// mayGrant reports whether he may give or take away a role: what owners are is
-// for owners and operators alone.
-func (w standing) mayGrant(role Role) error {
-	if role == Owner && w.role != Owner && !w.operator {
-		return problem.Denied("Only an owner makes or removes owners.")
-	}
-	return nil
-}
-
-// person authenticates a person whose address is confirmed: a client has no say
+// Person authenticates a person whose address is confirmed: a client has no say
 // in who looks after it (decision B13).
-func (s *Service) person(r *http.Request) (identity.Principal, error) {
+func (s *Service) Person(r *http.Request) (identity.Principal, error) {
 	p, err := s.cfg.Authenticate(r)
 	switch {
 	case err != nil:
@@ -128,41 +84,39 @@ func (s *Service) person(r *http.Request) (identity.Principal, error) {
 	return p, nil
 }
 
-// stand finds out how the caller stands to the firm in the path and whether
-// that gives him a right. A firm he has nothing to do with is as unknown to him
-// as one that does not exist (decision D1).
-func (s *Service) stand(r *http.Request, needs right) (standing, error) {
-	ctx := r.Context()
-	f, err := s.Firm(ctx, r.PathValue("firm"))
-	if err != nil {
-		return standing{}, unknown(err)
+// Standing is how a person stands to a firm.
+type Standing struct {
+	Firm     Firm
+	Role     Role // "" for none
+	Operator bool // runs this installation
+}
+
+// Stand finds out how somebody stands to a firm. One he has nothing to do with is
+// as unknown to him as one that does not exist (decision D1): NOT_FOUND.
+func (s *Service) Stand(ctx context.Context, by Caller, firm string) (w Standing, err error) {
+	if w.Firm, w.Role, err = s.belong(ctx, by, firm); err != nil {
+		return w, unknown(err)
 	}
-	subject := identity.FromContext(ctx).Subject
-	w := standing{firm: f, role: f.role(subject)}
-	if w.role == "" {
-		if w.firm, w.role, err = s.join(ctx, callerOf(r), f); err != nil {
-			return w, err
-		}
-	}
-	if w.operator, err = s.isOperator(ctx, subject); err != nil {
+	if w.Operator, err = s.IsOperator(ctx, by.ID); err != nil {
 		return w, err
 	}
-	if w.role == "" && !w.operator {
+	if w.Role == "" && !w.Operator {
 		return w, problem.NoResource()
 	}
-	return w, w.has(needs)
+	return w, nil
 }
 
-// needOperator is FORBIDDEN for who is none.
-func (s *Service) needOperator(ctx context.Context, subject string) error {
-	is, err := s.isOperator(ctx, subject)
-	if err == nil && !is {
-		err = problem.Denied("This is for operators.")
+// mayGrant reports whether he may give or take away a role: what owners are is
+// for owners and operators alone.
+func (w Standing) mayGrant(role Role) error {
+	if role == Owner && w.Role != Owner && !w.Operator {
+		return problem.Denied("Only an owner makes or removes owners.")
 	}
-	return err
+	return nil
 }
 
-func (s *Service) isOperator(ctx context.Context, subject string) (bool, error) {
+// IsOperator reports whether an account is an operator's, as it is now.
+func (s *Service) IsOperator(ctx context.Context, subject string) (bool, error) {
 	_, marks, err := s.cfg.Accounts.ByID(ctx, subject)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"ccms/internal/firm/credential"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 	"ccms/internal/store"
@@ -19,6 +20,16 @@ var ErrInactive = errors.New("firm: client is not active")
 func (s *Service) Client(ctx context.Context, id string) (Client, error) {
 	rec, err := s.clients.Get(ctx, id)
 	return identified(rec), err
+}
+
+// ClientOf returns a client of a firm; another's is as unknown as one that is not
+// there, NOT_FOUND (decision D1).
+func (s *Service) ClientOf(ctx context.Context, firm, id string) (Client, error) {
+	c, err := s.Client(ctx, id)
+	if err == nil && c.FirmID != firm {
+		err = store.ErrNotFound
+	}
+	return c, unknown(err)
 }
 
 // identified puts the id of a client's document into it.
@@ -109,13 +120,13 @@ func (n *NewClient) check() error {
 		return problem.Validation("The mode is test or live.")
 	}
 	if n.Keys != nil {
-		keys, err := parseKeys(n.Keys)
+		keys, err := credential.ParseKeys(n.Keys)
 		if err != nil {
 			return err
 		}
 		n.Keys = keys
 	}
-	return firstOf(checkScopes(n.Scopes, allowed), checkReturnURLs(n.ReturnURLs, n.Mode), checkOrigins(n.Origins, n.Mode))
+	return firstOf(checkScopes(n.Scopes, allowed), checkSites(n))
 }
 
 func firstOf(errs ...error) error {
@@ -193,9 +204,9 @@ func (s *Service) forget(ctx context.Context, revoked []Client) error {
 // overlap, none for longer than it would have; those before it are dropped, so
 // that two live at most.
 func (c *Client) addSecret(now time.Time, overlap time.Duration) secret.Bytes {
-	text, hash := newSecret()
+	text, hash := credential.NewSecret()
 	next := []Secret{{Hash: hash[:], CreatedAt: now}}
-	if len(c.Secrets) > 0 && c.Secrets[0].live(now) && overlap > 0 {
+	if len(c.Secrets) > 0 && c.Secrets[0].Live(now) && overlap > 0 {
 		old, end := c.Secrets[0], now.Add(overlap)
 		if old.ExpiresAt == nil || end.Before(*old.ExpiresAt) {
 			old.ExpiresAt = &end
@@ -209,13 +220,13 @@ func (c *Client) addSecret(now time.Time, overlap time.Duration) secret.Bytes {
 // The time for which a secret lives on beside a newer one.
 const (
 	DefaultOverlap = 24 * time.Hour
-	maxOverlap     = 30 * 24 * time.Hour
+	MaxOverlap     = 30 * 24 * time.Hour
 )
 
 // Rotate gives a client a new secret; the one before lives on for the overlap,
 // 0 for not at all. A revoked client gets none.
 func (s *Service) Rotate(ctx context.Context, by Caller, id string, overlap time.Duration) (Client, secret.Bytes, error) {
-	if overlap < 0 || overlap > maxOverlap {
+	if overlap < 0 || overlap > MaxOverlap {
 		return Client{}, secret.Bytes{}, problem.Validation("The older secret lives on for 0 seconds to 30 days.")
 	}
 	var text secret.Bytes
@@ -257,7 +268,7 @@ func (s *Service) Change(ctx context.Context, by Caller, id string, to ClientCha
 			FirmID: c.FirmID, Operator: c.Operator, Name: c.Name, Mode: c.Mode, Scopes: c.Scopes, Keys: c.Keys,
 			ReturnURLs: c.ReturnURLs, Origins: c.Origins, AcceptTokenURL: c.AcceptTokenURL,
 		}
-		if err := to.apply(&n); err != nil {
+		if err := to.Apply(&n); err != nil {
 			return err
 		}
 		c.Name, c.Scopes, c.Keys, c.AcceptTokenURL, c.ReturnURLs, c.Origins = n.Name, n.Scopes, n.Keys, n.AcceptTokenURL, n.ReturnURLs, n.Origins
@@ -265,8 +276,8 @@ func (s *Service) Change(ctx context.Context, by Caller, id string, to ClientCha
 	}))
 }
 
-// apply makes n what it becomes, checked.
-func (to ClientChange) apply(n *NewClient) error {
+// Apply makes n what it becomes, and checks it.
+func (to ClientChange) Apply(n *NewClient) error {
 	if to.Name != nil {
 		if n.Name = *to.Name; n.Name == "" {
 			return problem.Validation("Give the client a name of 1 to 100 printable characters.")

@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"slices"
 	"time"
+
+	"ccms/internal/firm/credential"
 )
 
 // Role is what a member may do in a firm (decision B13).
@@ -19,8 +21,8 @@ const (
 	Owner  Role = "owner"  // looks after owners too
 )
 
-// rank orders the roles; 0 is none.
-func (r Role) rank() int { return 1 + slices.Index([]Role{Viewer, Admin, Owner}, r) }
+// Rank orders the roles, from 1 for Viewer; 0 is none, and what is no role.
+func (r Role) Rank() int { return 1 + slices.Index([]Role{Viewer, Admin, Owner}, r) }
 
 // markOperator is the mark of an account whose person runs this installation.
 // It is the role itself; the mark of a member is the firm's id.
@@ -39,7 +41,9 @@ const (
 	clientPrefix = "client_"
 )
 
-func newFirmID() string   { return firmPrefix + rand.Text() }
+// NewID returns an id for a firm.
+func NewID() string { return firmPrefix + rand.Text() }
+
 func newClientID() string { return clientPrefix + rand.Text() }
 
 // Firm is one document.
@@ -68,8 +72,8 @@ func (f *Firm) member(subject string) *Member {
 	return &f.Members[at]
 }
 
-// role is that of an account in the firm, "" for none.
-func (f *Firm) role(subject string) Role {
+// Role is that of an account in the firm, "" for none.
+func (f *Firm) Role(subject string) Role {
 	if m := f.member(subject); m != nil {
 		return m.Role
 	}
@@ -108,15 +112,16 @@ type Secret struct {
 	ExpiresAt *time.Time `bson:"expiresAt,omitempty"` // nil: never
 }
 
-func (s Secret) live(now time.Time) bool { return s.ExpiresAt == nil || now.Before(*s.ExpiresAt) }
+// Live reports whether the secret is good.
+func (s Secret) Live(now time.Time) bool { return s.ExpiresAt == nil || now.Before(*s.ExpiresAt) }
 
 // Matches reports whether text is a secret of the client that is good now. It
 // compares with every one, in constant time.
 func (c Client) Matches(text []byte, now time.Time) bool {
-	digest, ok := ParseSecret(text)
+	digest, ok := credential.Parse(text)
 	match := 0
 	for _, s := range c.Secrets {
-		if s.live(now) {
+		if s.Live(now) {
 			match |= subtle.ConstantTimeCompare(digest[:], s.Hash)
 		}
 	}

@@ -58,7 +58,7 @@ type Config struct {
 	DB       store.DB
 	Audit    *audit.Log
 	Accounts Accounts
-	// Authenticate finds out who sent a request of a person.
+	// Authenticate finds out which person sent a request; see Person.
 	Authenticate httpserver.Authenticate
 	Log          *slog.Logger     // default slog.Default()
 	Now          func() time.Time // default time.Now

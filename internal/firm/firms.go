@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"ccms/internal/firm/credential"
 	"ccms/internal/identity"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
@@ -25,32 +26,38 @@ func named(rec store.Record[Firm]) Firm {
 
 // Create makes a firm and invites its first owner, if it is to have one.
 func (s *Service) Create(ctx context.Context, by Caller, n NewFirm) (Firm, error) {
-	return s.create(ctx, by, newFirmID(), n)
+	return s.CreateAs(ctx, by, NewID(), n)
 }
 
-// create makes the firm with an id that is used for this request alone: when it is
-// there, an earlier try of the same request made it.
-func (s *Service) create(ctx context.Context, by Caller, id string, n NewFirm) (Firm, error) {
+// CreateAs makes the firm with an id that is used for this request alone: when it is
+// there, an earlier try of the same request made it. The invitation comes before
+// the firm and means nothing without it, so that no firm waits for an owner who
+// was not invited.
+func (s *Service) CreateAs(ctx context.Context, by Caller, id string, n NewFirm) (Firm, error) {
 	name, ok := tidyName(n.Name)
 	if !ok {
 		return Firm{}, badName()
 	}
+	key := ""
 	if n.Owner != "" {
-		if _, ok := s.cfg.Accounts.Key(n.Owner); !ok {
+		if key, ok = s.cfg.Accounts.Key(n.Owner); !ok {
 			return Firm{}, badAddress()
 		}
 	}
 	f := Firm{ID: id, Name: name, Members: []Member{}, CreatedAt: s.now()}
 	err := s.do(ctx, by, act{name: "firm.create", firm: id, object: id}, func() error {
-		err := s.firms.Insert(ctx, id, f)
-		if errors.Is(err, store.ErrExists) {
-			f, err = s.Firm(ctx, id)
+		made, err := s.Firm(ctx, id)
+		if !errors.Is(err, store.ErrNotFound) {
+			f = made
+			return err
 		}
-		return err
+		if key != "" {
+			if err := s.putInvitation(ctx, f.invite(Invitee{n.Owner, Owner}, key, f.CreatedAt)); err != nil {
+				return err
+			}
+		}
+		return s.firms.Insert(ctx, id, f)
 	})
-	if err == nil && n.Owner != "" {
-		_, err = s.invite(ctx, by, standing{firm: f, operator: true}, newMember{n.Owner, Owner})
-	}
 	return f, err
 }
 
@@ -112,9 +119,9 @@ func (s *Service) Firms(ctx context.Context, after *store.Position) ([]Firm, *st
 
 // Made is what a command that makes a firm or a client answers (interface.md).
 type Made struct {
-	FirmID       string `json:"firm_id,omitzero"` // absent for an operators' client
-	ClientID     string `json:"client_id"`
-	ClientSecret *Once  `json:"client_secret,omitzero"` // absent for a client with keys
+	FirmID       string           `json:"firm_id,omitzero"` // absent for an operators' client
+	ClientID     string           `json:"client_id"`
+	ClientSecret *credential.Once `json:"client_secret,omitzero"` // absent for a client with keys
 }
 
 // NewMade is the answer for a client and its secret, which is empty for a client
@@ -122,7 +129,7 @@ type Made struct {
 func NewMade(c Client, text secret.Bytes) Made {
 	made := Made{FirmID: c.FirmID, ClientID: c.ID}
 	if text.Len() > 0 {
-		made.ClientSecret = &Once{text}
+		made.ClientSecret = &credential.Once{Bytes: text}
 	}
 	return made
 }
@@ -153,7 +160,7 @@ const demoName = "Demo"
 // Demo makes a firm with a test client that may do everything to cards, unless
 // there is a firm already; then made is false.
 func (s *Service) Demo(ctx context.Context) (demo Made, made bool, err error) {
-	for _, err := range s.firms.Find(ctx, store.Query{Limit: 1}) {
+	if _, err := s.firms.First(ctx, store.Query{}); !errors.Is(err, store.ErrNotFound) {
 		return Made{}, false, err
 	}
 	demo, err = s.CreateWithClient(ctx, Caller{ID: "ccms"}, NewFirm{Name: demoName}, NewClient{Name: demoName, Mode: Test, Scopes: firmScopes()})

@@ -10,9 +10,9 @@ import (
 	"ccms/internal/store"
 )
 
-// internalRoutes answer our own services (decision A8), which ask through package
+// Routes registers what our own services ask (decision A8), through package
 // directory. What is not there is no error among ourselves: the answer says so.
-func (s *Service) internalRoutes(mux *httpserver.Mux) {
+func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.Handle("GET /internal/firms/{firm}", httpserver.Internal(httpserver.JSON(s.getFirmEntry)))
 	mux.Handle("GET /internal/clients/{client}", httpserver.Internal(httpserver.JSON(s.getClientEntry)))
 	mux.Handle("GET /internal/firms/{firm}/members/{subject}", httpserver.Internal(httpserver.JSON(s.getRoleEntry)))
@@ -45,16 +45,9 @@ func (s *Service) getRoleEntry(r *http.Request, _ httpserver.None) (directory.Me
 // Role is that of an account in a firm, "" for none, and in a firm that is
 // unknown or suspended. Whoever is invited joins here too.
 func (s *Service) Role(ctx context.Context, firm, subject string) (Role, error) {
-	f, err := s.Firm(ctx, firm)
-	if errors.Is(err, store.ErrNotFound) || err == nil && f.Suspended {
+	f, role, err := s.belong(ctx, Caller{ID: subject, Request: httpserver.RequestID(ctx)}, firm)
+	if errors.Is(err, store.ErrNotFound) || f.Suspended {
 		return "", nil
 	}
-	if err != nil {
-		return "", err
-	}
-	if role := f.role(subject); role != "" {
-		return role, nil
-	}
-	_, role, err := s.join(ctx, Caller{ID: subject, Request: httpserver.RequestID(ctx)}, f)
 	return role, err
 }

@@ -17,47 +17,78 @@ import (
 // invitation takes effect by itself when the person of a confirmed address next
 // asks for anything of the firm, or for his firms: see join.
 
+// Membership is a member, or who is invited to become one, as it is shown.
+type Membership struct {
+	ID       string    `json:"member_id"`
+	Email    string    `json:"email"`
+	Username string    `json:"username,omitzero"` // absent while invited
+	Role     Role      `json:"role"`
+	Status   string    `json:"status"` // active or invited
+	Since    time.Time `json:"since"`
+	Expires  time.Time `json:"expires_at,omitzero"` // of an invitation
+
+	key string // of a member's address, "" for an invitation
+}
+
+// Invitee is who is to become a member.
+type Invitee struct {
+	Email string `json:"email"`
+	Role  Role   `json:"role"`
+}
+
+// RoleChange names a member and what becomes of him.
+type RoleChange struct {
+	Member string
+	Role   Role
+}
+
 // invitationLife is how long an invitation waits.
 const invitationLife = 30 * 24 * time.Hour
 
-// invite invites whoever confirms an address, or changes what an invitation says.
-func (s *Service) invite(ctx context.Context, by Caller, w standing, in newMember) (memberView, error) {
+// Invite invites whoever confirms an address, or changes what an invitation says.
+// The answer does not tell whether there is such an account.
+func (s *Service) Invite(ctx context.Context, by Caller, w Standing, in Invitee) (Membership, error) {
 	key, ok := s.cfg.Accounts.Key(in.Email)
 	if !ok {
-		return memberView{}, badAddress()
+		return Membership{}, badAddress()
 	}
-	if in.Role.rank() == 0 {
-		return memberView{}, problem.Validation("The role is owner, admin or viewer.")
+	if in.Role.Rank() == 0 {
+		return Membership{}, problem.Validation("The role is owner, admin or viewer.")
 	}
 	if err := w.mayGrant(in.Role); err != nil {
-		return memberView{}, err
+		return Membership{}, err
 	}
-	known, err := s.members(ctx, w.firm)
+	known, err := s.Members(ctx, w.Firm)
 	if err != nil {
-		return memberView{}, err
+		return Membership{}, err
 	}
-	id := invitationID(w.firm.ID, key)
-	at := slices.IndexFunc(known, func(m memberView) bool { return m.ID == id || m.key == key })
+	id := invitationID(w.Firm.ID, key)
+	at := slices.IndexFunc(known, func(m Membership) bool { return m.ID == id || m.key == key })
 	switch {
 	case at >= 0 && known[at].key == key:
-		return memberView{}, problem.Validation("This person is a member already; change the role instead.")
+		return Membership{}, problem.Validation("This person is a member already; change the role instead.")
 	case at >= 0:
 		if err := w.mayGrant(known[at].Role); err != nil {
-			return memberView{}, err
+			return Membership{}, err
 		}
 	case len(known) >= maxMembers:
-		return memberView{}, problem.Validation("A firm has at most 200 members; remove one first.")
+		return Membership{}, problem.Validation("A firm has at most 200 members; remove one first.")
 	}
-	now := s.now()
-	i := invitation{Firm: w.firm.ID, Email: in.Email, Key: key, Role: in.Role, CreatedAt: now, ExpiresAt: now.Add(invitationLife)}
-	err = s.do(ctx, by, act{name: "member.invite", firm: w.firm.ID, object: id, reason: string(in.Role)}, func() error {
-		return s.putInvitation(ctx, id, i)
+	i := w.Firm.invite(in, key, s.now())
+	err = s.do(ctx, by, act{name: "member.invite", firm: w.Firm.ID, object: id, reason: string(in.Role)}, func() error {
+		return s.putInvitation(ctx, i)
 	})
 	return invited(id, i), err
 }
 
+// invite is the invitation of who has an address with this key.
+func (f *Firm) invite(in Invitee, key string, now time.Time) invitation {
+	return invitation{Firm: f.ID, Email: in.Email, Key: key, Role: in.Role, CreatedAt: now, ExpiresAt: now.Add(invitationLife)}
+}
+
 // putInvitation stores an invitation in the place of an older one.
-func (s *Service) putInvitation(ctx context.Context, id string, i invitation) error {
+func (s *Service) putInvitation(ctx context.Context, i invitation) error {
+	id := invitationID(i.Firm, i.Key)
 	for {
 		_, err := s.invitations.Update(ctx, id, func(old *invitation) error { *old = i; return nil })
 		if !errors.Is(err, store.ErrNotFound) {
@@ -105,7 +136,7 @@ func (s *Service) join(ctx context.Context, by Caller, f Firm) (Firm, Role, erro
 		f = named(joined)
 		return s.dropInvitation(ctx, rec)
 	})
-	return f, f.role(by.ID), err
+	return f, f.Role(by.ID), err
 }
 
 // dropInvitation removes an invitation, unless it says something else by now.
@@ -117,10 +148,10 @@ func (s *Service) dropInvitation(ctx context.Context, rec store.Record[invitatio
 	return err
 }
 
-// members returns the members whose accounts are there, in the order they came,
+// Members returns the members whose accounts are there, in the order they came,
 // and behind them who is invited.
-func (s *Service) members(ctx context.Context, f Firm) ([]memberView, error) {
-	all := []memberView{}
+func (s *Service) Members(ctx context.Context, f Firm) ([]Membership, error) {
+	all := []Membership{}
 	for _, m := range f.Members {
 		account, _, err := s.cfg.Accounts.ByID(ctx, m.Subject)
 		if errors.Is(err, store.ErrNotFound) {
@@ -129,7 +160,7 @@ func (s *Service) members(ctx context.Context, f Firm) ([]memberView, error) {
 		if err != nil {
 			return nil, err
 		}
-		v := memberView{ID: m.Subject, Email: account.Email, Username: account.Username, Role: m.Role, Status: "active", Since: m.Since}
+		v := Membership{ID: m.Subject, Email: account.Email, Username: account.Username, Role: m.Role, Status: "active", Since: m.Since}
 		v.key, _ = s.cfg.Accounts.Key(account.Email)
 		all = append(all, v)
 	}
@@ -138,7 +169,7 @@ func (s *Service) members(ctx context.Context, f Firm) ([]memberView, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(all, func(m memberView) bool { return m.key == rec.Value.Key }) {
+		if !slices.ContainsFunc(all, func(m Membership) bool { return m.key == rec.Value.Key }) {
 			all = append(all, invited(rec.ID, rec.Value))
 		}
 	}
@@ -147,29 +178,29 @@ func (s *Service) members(ctx context.Context, f Firm) ([]memberView, error) {
 
 // invited is how an invitation shows among the members; it has no key, which
 // tells it from a member.
-func invited(id string, i invitation) memberView {
-	return memberView{ID: id, Email: i.Email, Role: i.Role, Status: "invited", Since: i.CreatedAt, Expires: i.ExpiresAt}
+func invited(id string, i invitation) Membership {
+	return Membership{ID: id, Email: i.Email, Role: i.Role, Status: "invited", Since: i.CreatedAt, Expires: i.ExpiresAt}
 }
 
-// changeRole gives a member another role.
-func (s *Service) changeRole(ctx context.Context, by Caller, w standing, to memberRole) (Firm, error) {
-	m := w.firm.member(to.member)
+// ChangeRole gives a member another role.
+func (s *Service) ChangeRole(ctx context.Context, by Caller, w Standing, to RoleChange) (Firm, error) {
+	m := w.Firm.member(to.Member)
 	switch {
 	case m == nil:
 		return Firm{}, problem.NoResource()
-	case to.Role.rank() == 0:
+	case to.Role.Rank() == 0:
 		return Firm{}, problem.Validation("The role is owner, admin or viewer.")
 	}
 	if err := firstOf(w.mayGrant(to.Role), w.mayGrant(m.Role)); err != nil {
 		return Firm{}, err
 	}
-	others, err := s.otherOwners(ctx, w.firm, to.member)
+	others, err := s.otherOwners(ctx, w.Firm, to.Member)
 	if err != nil {
 		return Firm{}, err
 	}
-	a := act{name: "member.role", firm: w.firm.ID, object: to.member, reason: string(to.Role)}
+	a := act{name: "member.role", firm: w.Firm.ID, object: to.Member, reason: string(to.Role)}
 	return s.changeFirm(ctx, by, a, func(f *Firm) error {
-		m := f.member(to.member)
+		m := f.member(to.Member)
 		if m == nil {
 			return problem.NoResource()
 		}
@@ -184,26 +215,26 @@ func (s *Service) changeRole(ctx context.Context, by Caller, w standing, to memb
 	})
 }
 
-// removeMember ends a membership or an invitation; everybody may end his own.
-func (s *Service) removeMember(ctx context.Context, by Caller, w standing, member string) error {
+// RemoveMember ends a membership or an invitation; everybody may end his own.
+func (s *Service) RemoveMember(ctx context.Context, by Caller, w Standing, member string) error {
 	if strings.HasPrefix(member, invitePrefix) {
 		return s.withdraw(ctx, by, w, member)
 	}
-	m := w.firm.member(member)
+	m := w.Firm.member(member)
 	if m == nil {
 		return problem.NoResource()
 	}
 	if err := w.mayGrant(m.Role); err != nil {
 		return err
 	}
-	others, err := s.otherOwners(ctx, w.firm, member)
+	others, err := s.otherOwners(ctx, w.Firm, member)
 	if err != nil {
 		return err
 	}
-	if err := s.forgetInvited(ctx, w.firm.ID, member); err != nil {
+	if err := s.forgetInvited(ctx, w.Firm.ID, member); err != nil {
 		return err
 	}
-	_, err = s.changeFirm(ctx, by, act{name: "member.remove", firm: w.firm.ID, object: member}, func(f *Firm) error {
+	_, err = s.changeFirm(ctx, by, act{name: "member.remove", firm: w.Firm.ID, object: member}, func(f *Firm) error {
 		m := f.member(member)
 		if m == nil {
 			return nil
@@ -220,17 +251,30 @@ func (s *Service) removeMember(ctx context.Context, by Caller, w standing, membe
 	if err != nil {
 		return err
 	}
-	err = s.cfg.Accounts.Mark(ctx, member, w.firm.ID, false)
+	return s.unmark(ctx, w.Firm.ID, member)
+}
+
+// unmark takes the mark of a firm off an account, and puts it back when the person
+// has joined again meanwhile.
+func (s *Service) unmark(ctx context.Context, firm, member string) error {
+	err := s.cfg.Accounts.Mark(ctx, member, firm, false)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil
+		return nil // erased
+	}
+	if err != nil {
+		return err
+	}
+	f, err := s.Firm(ctx, firm)
+	if err == nil && f.member(member) != nil {
+		return s.cfg.Accounts.Mark(ctx, member, firm, true)
 	}
 	return err
 }
 
 // withdraw ends an invitation.
-func (s *Service) withdraw(ctx context.Context, by Caller, w standing, id string) error {
+func (s *Service) withdraw(ctx context.Context, by Caller, w Standing, id string) error {
 	rec, err := s.invitations.Get(ctx, id)
-	if err == nil && rec.Value.Firm != w.firm.ID {
+	if err == nil && rec.Value.Firm != w.Firm.ID {
 		err = store.ErrNotFound
 	}
 	if err != nil {
@@ -239,7 +283,7 @@ func (s *Service) withdraw(ctx context.Context, by Caller, w standing, id string
 	if err := w.mayGrant(rec.Value.Role); err != nil {
 		return err
 	}
-	return s.do(ctx, by, act{name: "member.remove", firm: w.firm.ID, object: id}, func() error {
+	return s.do(ctx, by, act{name: "member.remove", firm: w.Firm.ID, object: id}, func() error {
 		return s.dropInvitation(ctx, rec)
 	})
 }
@@ -280,45 +324,54 @@ func (s *Service) otherOwners(ctx context.Context, f Firm, but string) ([]string
 
 // keepsOwner reports whether one of these is an owner still.
 func (f *Firm) keepsOwner(others []string) bool {
-	return slices.ContainsFunc(others, func(id string) bool { return f.role(id) == Owner })
+	return slices.ContainsFunc(others, func(id string) bool { return f.Role(id) == Owner })
 }
 
 func lastOwner() error {
 	return problem.Validation("A firm keeps at least one owner; make somebody else one first.")
 }
 
-// firmsOf lists the firms somebody is a member of, those he is invited to
+// FirmsOf lists the firms somebody is a member of by name, those he is invited to
 // included, since the invitation takes effect here.
-func (s *Service) firmsOf(ctx context.Context, by Caller) (list[firmView], error) {
-	out := list[firmView]{Data: []firmView{}}
+func (s *Service) FirmsOf(ctx context.Context, by Caller) ([]Standing, error) {
 	account, marks, err := s.cfg.Accounts.ByID(ctx, by.ID)
 	if err != nil {
-		return out, unknown(err)
+		return nil, unknown(err)
 	}
 	key, _ := s.cfg.Accounts.Key(account.Email)
 	q := store.Query{Where: []store.Cond{{Field: "key", Op: store.Eq, Value: key}}}
 	for rec, err := range s.invitations.Find(ctx, q) {
 		if err != nil {
-			return out, err
+			return nil, err
 		}
 		marks = append(marks, rec.Value.Firm)
 	}
 	slices.Sort(marks)
+	var all []Standing
 	for _, id := range slices.Compact(marks) {
-		f, err := s.Firm(ctx, id)
-		role := f.role(by.ID)
-		if err == nil && role == "" {
-			f, role, err = s.join(ctx, by, f)
-		}
+		f, role, err := s.belong(ctx, by, id)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return out, err
+			return nil, err
 		}
 		if role != "" {
-			out.Data = append(out.Data, viewOf(f, role))
+			all = append(all, Standing{Firm: f, Role: role})
 		}
 	}
-	slices.SortFunc(out.Data, func(a, b firmView) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
+	slices.SortFunc(all, func(a, b Standing) int {
+		return cmp.Or(cmp.Compare(a.Firm.Name, b.Firm.Name), cmp.Compare(a.Firm.ID, b.Firm.ID))
 	})
-	return out, nil
+	return all, nil
+}
+
+// belong returns a firm and the caller's role in it, "" for none, after he joined
+// it where he is invited; store.ErrNotFound without such a firm.
+func (s *Service) belong(ctx context.Context, by Caller, id string) (Firm, Role, error) {
+	f, err := s.Firm(ctx, id)
+	if err != nil {
+		return f, "", err
+	}
+	if role := f.Role(by.ID); role != "" {
+		return f, role, nil
+	}
+	return s.join(ctx, by, f)
 }

@@ -1,14 +1,12 @@
 package firm
 
 import (
-	"net"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"ccms/internal/firm/site"
 	"ccms/internal/identity"
 	"ccms/internal/problem"
 )
@@ -16,7 +14,6 @@ import (
 // The limits of what people may enter.
 const (
 	maxName    = 100 // characters
-	maxURL     = 2048
 	maxURLs    = 20  // return URLs of a client, and origins
 	maxMembers = 200 // of a firm, those invited included
 	maxClients = 100 // of a firm, revoked ones not counted
@@ -58,68 +55,15 @@ func checkScopes(scopes, allowed []string) error {
 	return nil
 }
 
-// checkReturnURLs reports whether a page of the card service may send people to
-// each of urls: an absolute https address without user, fragment or "..";
-// a test client may use plain http on its own machine.
-func checkReturnURLs(urls []string, mode string) error {
-	for i, text := range urls {
-		u, err := url.Parse(text)
-		if err != nil || i >= maxURLs || !place(u, mode) || u.Fragment != "" || strings.Contains(text, "#") || len(text) > maxURL || u.String() != text {
-			return problem.Validation("Send at most 20 return_urls, each an https URL without user and fragment; with a test client http://localhost too.")
-		}
+// checkSites reports whether a client may send people to its return URLs and let
+// pages of its origins embed the form.
+func checkSites(n *NewClient) error {
+	local := n.Mode == Test
+	if len(n.ReturnURLs) > maxURLs || slices.ContainsFunc(n.ReturnURLs, func(u string) bool { return !site.ReturnURL(u, local) }) {
+		return problem.Validation("Send at most 20 return_urls, each an https URL without user and fragment; with a test client http://localhost too.")
+	}
+	if len(n.Origins) > maxURLs || slices.ContainsFunc(n.Origins, func(o string) bool { return !site.Origin(o, local) }) {
+		return problem.Validation("Send at most 20 origins such as https://shop.example.com, without path; with a test client http://localhost too.")
 	}
 	return nil
-}
-
-// checkOrigins reports whether each is an origin (RFC 6454) as browsers send it:
-// scheme, host and a port that is not the usual one.
-func checkOrigins(origins []string, mode string) error {
-	for i, text := range origins {
-		u, err := url.Parse(text)
-		if err != nil || i >= maxURLs || !place(u, mode) || len(text) > maxURL ||
-			text != u.Scheme+"://"+u.Host || text != strings.ToLower(text) || u.Port() == usualPort(u.Scheme) {
-			return problem.Validation("Send at most 20 origins such as https://shop.example.com, without path; with a test client http://localhost too.")
-		}
-	}
-	return nil
-}
-
-func usualPort(scheme string) string {
-	if scheme == "http" {
-		return "80"
-	}
-	return "443"
-}
-
-// place reports whether a browser may be sent to u.
-func place(u *url.URL, mode string) bool {
-	if u.User != nil || u.Opaque != "" || !hostname(u.Hostname()) || strings.HasSuffix(u.Host, ":") {
-		return false
-	}
-	return u.Scheme == "https" || u.Scheme == "http" && mode == Test && loopback(u.Hostname())
-}
-
-func loopback(host string) bool {
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.IsLoopback()
-}
-
-// hostname reports whether host is an address or a name of ASCII labels
-// (RFC 1123; an international one in its A-labels, as browsers send it).
-func hostname(host string) bool {
-	if net.ParseIP(host) != nil {
-		return true
-	}
-	if host == "" || len(host) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(host, ".") {
-		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
-			strings.ContainsFunc(label, func(r rune) bool {
-				return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
-			}) {
-			return false
-		}
-	}
-	return true
 }

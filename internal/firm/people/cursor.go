@@ -1,4 +1,4 @@
-package firm
+package people
 
 import (
 	"encoding/base64"
@@ -27,11 +27,15 @@ func parseCursor(text string) (*store.Position, error) {
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	at, id, ok := strings.Cut(string(b), " ")
 	milli, numberErr := strconv.ParseInt(at, 10, 64)
-	if err != nil || numberErr != nil || !ok || !strings.HasPrefix(id, firmPrefix) || !printable(id, maxName) || milli < 0 || milli > maxMilli {
+	if err != nil || numberErr != nil || !ok || len(id) > maxID || milli < 0 || milli > maxMilli {
 		return nil, problem.Validation("Send the next_cursor of the page before.")
 	}
 	return &store.Position{Value: time.UnixMilli(milli).UTC(), ID: id}, nil
 }
 
-// maxMilli is the end of the year 9999.
-const maxMilli = 253402300799999
+// The limits of what stands in a cursor: the end of the year 9999, and more than an
+// id has.
+const (
+	maxMilli = 253402300799999
+	maxID    = 64
+)

@@ -1,4 +1,4 @@
-package firm
+package credential
 
 import (
 	"crypto/ecdsa"
@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"slices"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-json-experiment/json"
@@ -23,11 +24,11 @@ const (
 	minRSAExp = 1<<16 + 1
 )
 
-// parseKeys returns a JSON Web Key Set (RFC 7517) with nothing in it but what a
+// ParseKeys returns a JSON Web Key Set (RFC 7517) with nothing in it but what a
 // check of client assertions needs: public keys for ES256, EdDSA, PS256 or RS256,
 // each with an id of its own. A set with anything private is refused: whoever sent
-// it must replace the key.
-func parseKeys(text []byte) ([]byte, error) {
+// it must replace the key. Its error is VALIDATION_ERROR.
+func ParseKeys(text []byte) ([]byte, error) {
 	var in jose.JSONWebKeySet
 	if len(text) > maxJWKS || json.Unmarshal(text, &in) != nil || len(in.Keys) == 0 || len(in.Keys) > maxKeys {
 		return nil, badKeys()
@@ -36,7 +37,7 @@ func parseKeys(text []byte) ([]byte, error) {
 	for _, k := range in.Keys {
 		alg, ok := algorithmOf(k)
 		known := slices.ContainsFunc(out.Keys, func(o jose.JSONWebKey) bool { return o.KeyID == k.KeyID })
-		if !ok || known || k.KeyID == "" || !printable(k.KeyID, maxKeyID) || k.Use != "" && k.Use != "sig" {
+		if !ok || known || k.KeyID == "" || !plain(k.KeyID) || k.Use != "" && k.Use != "sig" {
 			return nil, badKeys()
 		}
 		out.Keys = append(out.Keys, jose.JSONWebKey{Key: k.Key, KeyID: k.KeyID, Algorithm: alg, Use: "sig"})
@@ -77,4 +78,9 @@ func fits(k jose.JSONWebKey, good bool, algorithms ...jose.SignatureAlgorithm) (
 
 func badKeys() *problem.Error {
 	return problem.Validation("Send keys as a JSON Web Key Set of 1 to 8 public keys, each with its own kid, for ES256, EdDSA, PS256 or RS256.")
+}
+
+// plain reports whether a key's id is short printable ASCII.
+func plain(id string) bool {
+	return len(id) <= maxKeyID && !strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r > '~' })
 }

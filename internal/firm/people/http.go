@@ -1,43 +1,23 @@
-package firm
+package people
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"ccms/internal/firm"
+	"ccms/internal/firm/credential"
 	"ccms/internal/httpserver"
+	"ccms/internal/idempotency"
 	"ccms/internal/identity"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 )
-
-// Routes registers /api/firms/** (decision B13) and what our own services ask.
-func (s *Service) Routes(mux *httpserver.Mux) {
-	s.internalRoutes(mux)
-	created := httpserver.JSONOptions{Status: http.StatusCreated}
-	own := func(h httpserver.Handler) httpserver.Handler { return httpserver.As(s.person, h) }
-
-	mux.Handle("GET /api/firms", own(httpserver.JSON(s.getFirms)))
-	mux.Handle("POST /api/firms", own(httpserver.JSON(s.postFirm, created)))
-	mux.Handle("GET /api/firms/{firm}", own(httpserver.JSON(s.getFirm)))
-	mux.Handle("PUT /api/firms/{firm}", own(httpserver.JSON(s.putFirm)))
-	mux.Handle("POST /api/firms/{firm}/suspend", own(httpserver.JSON(s.postSuspend)))
-	mux.Handle("POST /api/firms/{firm}/resume", own(httpserver.JSON(s.postResume)))
-
-	mux.Handle("GET /api/firms/{firm}/members", own(httpserver.JSON(s.getMembers)))
-	mux.Handle("POST /api/firms/{firm}/members", own(httpserver.JSON(s.postMember, created)))
-	mux.Handle("PATCH /api/firms/{firm}/members/{member}", own(httpserver.JSON(s.patchMember)))
-	mux.Handle("DELETE /api/firms/{firm}/members/{member}", own(httpserver.JSON(s.deleteMember)))
-
-	mux.Handle("GET /api/firms/{firm}/clients", own(httpserver.JSON(s.getClients)))
-	mux.Handle("POST /api/firms/{firm}/clients", own(httpserver.JSON(s.postClient, created)))
-	mux.Handle("GET /api/firms/{firm}/clients/{client}", own(httpserver.JSON(s.getClient)))
-	mux.Handle("PATCH /api/firms/{firm}/clients/{client}", own(httpserver.JSON(s.patchClient)))
-	mux.Handle("DELETE /api/firms/{firm}/clients/{client}", own(httpserver.JSON(s.deleteClient)))
-	mux.Handle("POST /api/firms/{firm}/clients/{client}/rotate", own(httpserver.JSON(s.postRotate)))
-}
 
 // list is how lists are answered (decision D6).
 type list[T any] struct {
@@ -50,35 +30,39 @@ type firmView struct {
 	ID        string    `json:"firm_id"`
 	Name      string    `json:"name"`
 	Suspended bool      `json:"suspended"`
-	Role      Role      `json:"role,omitzero"` // his; absent for an operator who has none
+	Role      firm.Role `json:"role,omitzero"` // his; absent for an operator who has none
 	CreatedAt time.Time `json:"created_at"`
 }
 
-func viewOf(f Firm, role Role) firmView {
+func viewOf(f firm.Firm, role firm.Role) firmView {
 	return firmView{ID: f.ID, Name: f.Name, Suspended: f.Suspended, Role: role, CreatedAt: f.CreatedAt}
 }
 
 // getFirms lists the caller's firms, or, for an operator who asks for all, all.
 func (s *Service) getFirms(r *http.Request, _ httpserver.None) (list[firmView], error) {
-	p, q := identity.FromContext(r.Context()), r.URL.Query()
-	switch {
-	case !q.Has("all"):
-		return s.firmsOf(r.Context(), callerOf(r))
-	case q.Get("all") != "" && q.Get("all") != "true":
-		return list[firmView]{}, problem.Validation("Set all to true, or leave it out.")
+	out := list[firmView]{Data: []firmView{}}
+	switch all := r.URL.Query()["all"]; {
+	case all == nil || all[0] == "false":
+		mine, err := s.firms.FirmsOf(r.Context(), firm.CallerOf(r))
+		for _, w := range mine {
+			out.Data = append(out.Data, viewOf(w.Firm, w.Role))
+		}
+		return out, err
+	case all[0] != "" && all[0] != "true":
+		return out, problem.Validation("Set all to true or false.")
 	}
-	if err := s.needOperator(r.Context(), p.Subject); err != nil {
-		return list[firmView]{}, err
+	if err := s.needOperator(r); err != nil {
+		return out, err
 	}
-	after, err := parseCursor(q.Get("cursor"))
+	after, err := parseCursor(r.URL.Query().Get("cursor"))
 	if err != nil {
-		return list[firmView]{}, err
+		return out, err
 	}
-	page, next, err := s.Firms(r.Context(), after)
-	out := list[firmView]{Data: []firmView{}, Next: cursorText(next)}
+	page, next, err := s.firms.Firms(r.Context(), after)
 	for _, f := range page {
-		out.Data = append(out.Data, viewOf(f, f.role(p.Subject)))
+		out.Data = append(out.Data, viewOf(f, f.Role(identity.FromContext(r.Context()).Subject)))
 	}
+	out.Next = cursorText(next)
 	return out, err
 }
 
@@ -87,18 +71,44 @@ type newFirm struct {
 	Owner string `json:"owner"` // address of who is invited as the first owner
 }
 
-func (s *Service) postFirm(r *http.Request, in newFirm) (firmView, error) {
-	ctx := r.Context()
-	if err := s.needOperator(ctx, identity.FromContext(ctx).Subject); err != nil {
-		return firmView{}, err
+func (s *Service) postFirm(r *http.Request, in newFirm) (jsontext.Value, error) {
+	if err := s.needOperator(r); err != nil {
+		return nil, err
 	}
-	f, err := s.Create(ctx, callerOf(r), NewFirm(in))
-	return viewOf(f, ""), err
+	return s.once(r, in, func(ctx context.Context, id string) (any, error) {
+		f, err := s.firms.CreateAs(ctx, firm.CallerOf(r), id, firm.NewFirm(in))
+		return viewOf(f, ""), err
+	})
+}
+
+// once makes something from a body, or gives the answer that the request's
+// Idempotency-Key had before (decision D5). f is given the id of a firm, which is
+// the same for every try.
+func (s *Service) once(r *http.Request, in any, f func(ctx context.Context, id string) (any, error)) (jsontext.Value, error) {
+	key, err := idempotency.ParseKey(r.Header.Values(idempotency.Header))
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return nil, fmt.Errorf("encode request: %w", err)
+	}
+	do := func(ctx context.Context, ids []string) ([]byte, error) {
+		out, err := f(ctx, ids[0])
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(out)
+	}
+	return s.keys.Do(r.Context(), idempotency.Request{
+		Principal: identity.FromContext(r.Context()).Subject, Route: r.Method + " " + r.URL.Path,
+		Key: key, Body: body, IDs: []string{firm.NewID()},
+	}, do)
 }
 
 func (s *Service) getFirm(r *http.Request, _ httpserver.None) (firmView, error) {
 	w, err := s.stand(r, mayRead())
-	return viewOf(w.firm, w.role), err
+	return viewOf(w.Firm, w.Role), err
 }
 
 type firmName struct {
@@ -110,8 +120,8 @@ func (s *Service) putFirm(r *http.Request, in firmName) (firmView, error) {
 	if err != nil {
 		return firmView{}, err
 	}
-	f, err := s.Rename(r.Context(), callerOf(r), w.firm.ID, in.Name)
-	return viewOf(f, w.role), err
+	f, err := s.firms.Rename(r.Context(), firm.CallerOf(r), w.Firm.ID, in.Name)
+	return viewOf(f, w.Role), err
 }
 
 func (s *Service) postSuspend(r *http.Request, _ httpserver.None) (firmView, error) {
@@ -128,71 +138,53 @@ func (s *Service) setSuspended(r *http.Request, suspended bool) (firmView, error
 	if err != nil {
 		return firmView{}, err
 	}
-	if !w.operator {
+	if !w.Operator {
 		return firmView{}, problem.Denied("Only an operator suspends a firm.")
 	}
-	f, err := s.Suspend(r.Context(), callerOf(r), w.firm.ID, suspended)
-	return viewOf(f, w.role), err
+	f, err := s.firms.Suspend(r.Context(), firm.CallerOf(r), w.Firm.ID, suspended)
+	return viewOf(f, w.Role), err
 }
 
-// memberView is a member, or who is invited to become one.
-type memberView struct {
-	ID       string    `json:"member_id"`
-	Email    string    `json:"email"`
-	Username string    `json:"username,omitzero"` // absent while invited
-	Role     Role      `json:"role"`
-	Status   string    `json:"status"` // active or invited
-	Since    time.Time `json:"since"`
-	Expires  time.Time `json:"expires_at,omitzero"` // of an invitation
-
-	key string // of a member's address, "" for an invitation
-}
-
-func (s *Service) getMembers(r *http.Request, _ httpserver.None) (list[memberView], error) {
+func (s *Service) getMembers(r *http.Request, _ httpserver.None) (list[firm.Membership], error) {
 	w, err := s.stand(r, mayRead())
 	if err != nil {
-		return list[memberView]{}, err
+		return list[firm.Membership]{}, err
 	}
-	all, err := s.members(r.Context(), w.firm)
-	return list[memberView]{Data: all}, err
+	all, err := s.firms.Members(r.Context(), w.Firm)
+	return list[firm.Membership]{Data: all}, err
 }
 
-type newMember struct {
-	Email string `json:"email"`
-	Role  Role   `json:"role"`
-}
-
-func (s *Service) postMember(r *http.Request, in newMember) (memberView, error) {
+func (s *Service) postMember(r *http.Request, in firm.Invitee) (jsontext.Value, error) {
 	w, err := s.stand(r, mayChangeMembers())
 	if err != nil {
-		return memberView{}, err
+		return nil, err
 	}
-	return s.invite(r.Context(), callerOf(r), w, in)
+	return s.once(r, in, func(ctx context.Context, _ string) (any, error) {
+		return s.firms.Invite(ctx, firm.CallerOf(r), w, in)
+	})
 }
 
 type memberRole struct {
-	Role Role `json:"role"`
-
-	member string
+	Role firm.Role `json:"role"`
 }
 
-func (s *Service) patchMember(r *http.Request, in memberRole) (memberView, error) {
+func (s *Service) patchMember(r *http.Request, in memberRole) (firm.Membership, error) {
 	w, err := s.stand(r, mayChangeMembers())
 	if err != nil {
-		return memberView{}, err
+		return firm.Membership{}, err
 	}
-	in.member = r.PathValue("member")
-	f, err := s.changeRole(r.Context(), callerOf(r), w, in)
+	member := r.PathValue("member")
+	f, err := s.firms.ChangeRole(r.Context(), firm.CallerOf(r), w, firm.RoleChange{Member: member, Role: in.Role})
 	if err != nil {
-		return memberView{}, err
+		return firm.Membership{}, err
 	}
-	all, err := s.members(r.Context(), f)
-	at := slices.IndexFunc(all, func(m memberView) bool { return m.ID == in.member })
+	all, err := s.firms.Members(r.Context(), f)
+	at := slices.IndexFunc(all, func(m firm.Membership) bool { return m.ID == member })
 	if err != nil {
-		return memberView{}, err
+		return firm.Membership{}, err
 	}
 	if at < 0 {
-		return memberView{}, problem.NoResource()
+		return firm.Membership{}, problem.NoResource()
 	}
 	return all[at], nil
 }
@@ -204,7 +196,7 @@ func (s *Service) deleteMember(r *http.Request, _ httpserver.None) (httpserver.M
 	}
 	w, err := s.stand(r, needs)
 	if err == nil {
-		err = s.removeMember(r.Context(), callerOf(r), w, member)
+		err = s.firms.RemoveMember(r.Context(), firm.CallerOf(r), w, member)
 	}
 	return httpserver.Message{Message: "The member was removed."}, err
 }
@@ -230,13 +222,13 @@ type secretView struct {
 	ExpiresAt *time.Time `json:"expires_at,omitzero"`
 }
 
-func (s *Service) show(c Client) clientView {
+func (s *Service) show(c firm.Client) clientView {
 	v := clientView{
 		ID: c.ID, Name: c.Name, Mode: c.Mode, Scopes: c.Scopes, Secrets: []secretView{}, Keys: c.Keys, AcceptTokenURL: c.AcceptTokenURL,
 		ReturnURLs: listed(c.ReturnURLs), Origins: listed(c.Origins), Revoked: c.Revoked, CreatedAt: c.CreatedAt, LastUsed: c.LastUsed,
 	}
 	for _, held := range c.Secrets {
-		if held.live(s.now()) {
+		if held.Live(s.now()) {
 			v.Secrets = append(v.Secrets, secretView{held.CreatedAt, held.ExpiresAt})
 		}
 	}
@@ -251,7 +243,7 @@ func (s *Service) getClients(r *http.Request, _ httpserver.None) (list[clientVie
 	if err != nil {
 		return list[clientView]{}, err
 	}
-	all, err := s.Clients(r.Context(), w.firm.ID)
+	all, err := s.firms.Clients(r.Context(), w.Firm.ID)
 	out := list[clientView]{Data: []clientView{}}
 	for _, c := range all {
 		out.Data = append(out.Data, s.show(c))
@@ -262,11 +254,11 @@ func (s *Service) getClients(r *http.Request, _ httpserver.None) (list[clientVie
 // withSecret is a client and its new secret, which is shown this once.
 type withSecret struct {
 	clientView
-	ClientSecret *Once `json:"client_secret,omitzero"` // absent for a client with keys
+	ClientSecret *credential.Once `json:"client_secret,omitzero"` // absent for a client with keys
 }
 
-func (s *Service) showWith(c Client, text secret.Bytes) withSecret {
-	return withSecret{s.show(c), NewMade(c, text).ClientSecret}
+func (s *Service) showWith(c firm.Client, text secret.Bytes) withSecret {
+	return withSecret{s.show(c), firm.NewMade(c, text).ClientSecret}
 }
 
 // clientBody says what a client is to be; what is absent stays as it is, or as
@@ -280,8 +272,8 @@ type clientBody struct {
 	Origins        []string       `json:"origins"`
 }
 
-func (b clientBody) change() ClientChange {
-	return ClientChange{Name: b.Name, Scopes: b.Scopes, Keys: b.Keys, AcceptTokenURL: b.AcceptTokenURL, ReturnURLs: b.ReturnURLs, Origins: b.Origins}
+func (b clientBody) change() firm.ClientChange {
+	return firm.ClientChange{Name: b.Name, Scopes: b.Scopes, Keys: b.Keys, AcceptTokenURL: b.AcceptTokenURL, ReturnURLs: b.ReturnURLs, Origins: b.Origins}
 }
 
 type newClientBody struct {
@@ -294,25 +286,21 @@ func (s *Service) postClient(r *http.Request, in newClientBody) (withSecret, err
 	if err != nil {
 		return withSecret{}, err
 	}
-	n := NewClient{FirmID: w.firm.ID, Mode: in.Mode}
-	if err := in.change().apply(&n); err != nil {
+	n := firm.NewClient{FirmID: w.Firm.ID, Mode: in.Mode}
+	if err := in.change().Apply(&n); err != nil {
 		return withSecret{}, err
 	}
-	c, text, err := s.CreateClient(r.Context(), callerOf(r), n)
+	c, text, err := s.firms.CreateClient(r.Context(), firm.CallerOf(r), n)
 	return s.showWith(c, text), err
 }
 
 // theClient is the client in the path, which is of the firm in the path.
-func (s *Service) theClient(r *http.Request, needs right) (Client, error) {
+func (s *Service) theClient(r *http.Request, needs right) (firm.Client, error) {
 	w, err := s.stand(r, needs)
 	if err != nil {
-		return Client{}, err
+		return firm.Client{}, err
 	}
-	c, err := s.Client(r.Context(), r.PathValue("client"))
-	if err == nil && c.FirmID != w.firm.ID {
-		err = problem.NoResource()
-	}
-	return c, unknown(err)
+	return s.firms.ClientOf(r.Context(), w.Firm.ID, r.PathValue("client"))
 }
 
 func (s *Service) getClient(r *http.Request, _ httpserver.None) (clientView, error) {
@@ -323,7 +311,7 @@ func (s *Service) getClient(r *http.Request, _ httpserver.None) (clientView, err
 func (s *Service) patchClient(r *http.Request, in clientBody) (clientView, error) {
 	c, err := s.theClient(r, mayUseClients())
 	if err == nil {
-		c, err = s.Change(r.Context(), callerOf(r), c.ID, in.change())
+		c, err = s.firms.Change(r.Context(), firm.CallerOf(r), c.ID, in.change())
 	}
 	return s.show(c), err
 }
@@ -331,7 +319,7 @@ func (s *Service) patchClient(r *http.Request, in clientBody) (clientView, error
 func (s *Service) deleteClient(r *http.Request, _ httpserver.None) (httpserver.Message, error) {
 	c, err := s.theClient(r, mayUseClients())
 	if err == nil {
-		_, err = s.Revoke(r.Context(), callerOf(r), c.ID)
+		_, err = s.firms.Revoke(r.Context(), firm.CallerOf(r), c.ID)
 	}
 	return httpserver.Message{Message: "The client was revoked; its tokens are no good any more."}, err
 }
@@ -343,10 +331,10 @@ type rotation struct {
 
 func (b rotation) duration() time.Duration {
 	if b.Overlap == nil {
-		return DefaultOverlap
+		return firm.DefaultOverlap
 	}
 	// Beyond what is allowed, and not beyond what a Duration holds.
-	return time.Duration(min(max(*b.Overlap, -1), int64(maxOverlap/time.Second)+1)) * time.Second
+	return time.Duration(min(max(*b.Overlap, -1), int64(firm.MaxOverlap/time.Second)+1)) * time.Second
 }
 
 func (s *Service) postRotate(r *http.Request, in rotation) (withSecret, error) {
@@ -354,6 +342,6 @@ func (s *Service) postRotate(r *http.Request, in rotation) (withSecret, error) {
 	if err != nil {
 		return withSecret{}, err
 	}
-	c, text, err := s.Rotate(r.Context(), callerOf(r), c.ID, in.duration())
+	c, text, err := s.firms.Rotate(r.Context(), firm.CallerOf(r), c.ID, in.duration())
 	return s.showWith(c, text), err
 }

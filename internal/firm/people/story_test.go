@@ -1,4 +1,4 @@
-package firm
+package people
 
 import (
 	"errors"
@@ -6,18 +6,20 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ccms/internal/firm"
 )
 
 func TestAFirmAndItsFirstClient(t *testing.T) {
 	t.Parallel()
 	h, ctx := open(t), t.Context()
-	made, err := h.s.CreateWithClient(ctx, Administrator(), NewFirm{Name: "Acme"}, NewClient{})
+	made, err := h.firms.CreateWithClient(ctx, firm.Administrator(), firm.NewFirm{Name: "Acme"}, firm.NewClient{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := append([]byte{}, made.ClientSecret.Reveal()...)
-	c, err := h.s.Active(ctx, made.ClientID)
-	if err != nil || c.FirmID != made.FirmID || c.Mode != Test || strings.Join(c.Scopes, " ") != "cards:register cards:read reports:read webhooks:manage" {
+	c, err := h.firms.Active(ctx, made.ClientID)
+	if err != nil || c.FirmID != made.FirmID || c.Mode != firm.Test || strings.Join(c.Scopes, " ") != "cards:register cards:read reports:read webhooks:manage" {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if !c.Matches(text, h.now()) || c.Matches(text[1:], h.now()) || c.Matches(append(text, '0'), h.now()) {
@@ -28,20 +30,20 @@ func TestAFirmAndItsFirstClient(t *testing.T) {
 		t.Error(a.raw)
 	}
 	for _, suspended := range []bool{true, false} {
-		if _, err := h.s.Suspend(ctx, Administrator(), made.FirmID, suspended); err != nil {
+		if _, err := h.firms.Suspend(ctx, firm.Administrator(), made.FirmID, suspended); err != nil {
 			t.Error(err)
 		}
-		if _, err := h.s.Active(ctx, c.ID); errors.Is(err, ErrInactive) != suspended {
+		if _, err := h.firms.Active(ctx, c.ID); errors.Is(err, firm.ErrInactive) != suspended {
 			t.Errorf("suspended %t: %v", suspended, err)
 		}
 		if a := h.want(http.StatusOK, "service", "GET", "/internal/firms/"+made.FirmID, ""); a.body["suspended"] != suspended {
 			t.Error(a.raw)
 		}
 	}
-	if _, err := h.s.Revoke(ctx, Administrator(), c.ID); err != nil {
+	if _, err := h.firms.Revoke(ctx, firm.Administrator(), c.ID); err != nil {
 		t.Error(err)
 	}
-	if _, err := h.s.Active(ctx, c.ID); !errors.Is(err, ErrInactive) {
+	if _, err := h.firms.Active(ctx, c.ID); !errors.Is(err, firm.ErrInactive) {
 		t.Errorf("a revoked client is active: %v", err)
 	}
 }
@@ -54,7 +56,7 @@ func TestASecretLivesOnForTheOverlap(t *testing.T) {
 	at, first := "/api/firms/"+f.ID+"/clients/"+a.text("client_id"), a.text("client_secret")
 	second := h.want(http.StatusOK, "olga", "POST", at+"/rotate", `{}`).text("client_secret")
 	good := func(text string) bool {
-		return must(h.s.Active(ctx, a.text("client_id"))).Matches([]byte(text), h.now())
+		return must(h.firms.Active(ctx, a.text("client_id"))).Matches([]byte(text), h.now())
 	}
 	if !good(first) || !good(second) || first == second {
 		t.Error("not both secrets are good during the overlap")

@@ -1,4 +1,7 @@
-package firm
+// Package credential owns what a client proves itself with: the form of a secret
+// and what is kept of it, and which public keys are accepted for private_key_jwt
+// (decision D1). It knows no client and keeps nothing.
+package credential
 
 import (
 	"bytes"
@@ -21,8 +24,8 @@ const (
 	secretText   = (randomBytes + sumBytes) / 3 * 4 // characters behind the prefix
 )
 
-// newSecret makes a secret and what is kept of it.
-func newSecret() (secret.Bytes, [sha256.Size]byte) {
+// NewSecret makes a secret and what is kept of it.
+func NewSecret() (secret.Bytes, [sha256.Size]byte) {
 	b := make([]byte, randomBytes, randomBytes+sumBytes)
 	_, _ = rand.Read(b) // never fails (Go 1.24)
 	b = append(b, checksum(b)...)
@@ -32,9 +35,9 @@ func newSecret() (secret.Bytes, [sha256.Size]byte) {
 	return secret.New(text), sha256.Sum256(text)
 }
 
-// ParseSecret returns the SHA-256 of text, and whether text has the form of a
+// Parse returns the SHA-256 of text, and whether text has the form of a
 // secret: prefix, length, alphabet and checksum.
-func ParseSecret(text []byte) (digest [sha256.Size]byte, ok bool) {
+func Parse(text []byte) (digest [sha256.Size]byte, ok bool) {
 	digest = sha256.Sum256(text)
 	rest, found := bytes.CutPrefix(text, []byte(secretPrefix))
 	if !found || len(rest) != secretText {
@@ -56,7 +59,7 @@ func checksum(b []byte) []byte {
 // and then it is gone. Everywhere else it is redacted.
 type Once struct{ secret.Bytes }
 
-var errShown = errors.New("firm: the secret was shown before")
+var errShown = errors.New("credential: the secret was shown before")
 
 // MarshalJSON writes the secret as a string, whose letters need no escape, and
 // wipes it.

@@ -1,4 +1,4 @@
-package firm
+package people
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,12 +17,15 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"ccms/internal/audit"
+	"ccms/internal/firm"
 	"ccms/internal/httpserver"
+	"ccms/internal/idempotency"
 	"ccms/internal/identity"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 	"ccms/internal/store"
 	"ccms/internal/store/storetest"
+	"ccms/internal/vault/keyring"
 )
 
 func must[T any](v T, err error) T {
@@ -35,7 +39,7 @@ func must[T any](v T, err error) T {
 // and accounts that need no login: the Bearer token is the account's id.
 type house struct {
 	t      testing.TB
-	s      *Service
+	firms  *firm.Service
 	db     *storetest.Fault
 	people people
 	audit  audit.Config
@@ -51,9 +55,10 @@ func open(t testing.TB) *house {
 	_, _ = rand.Read(key)
 	h.audit = audit.Config{DB: h.db, Key: secret.New(key), Now: h.now}
 	record := must(audit.Open(t.Context(), h.audit))
-	h.s = must(Open(t.Context(), Config{DB: h.db, Audit: record, Accounts: &h.people, Authenticate: h.people.authenticate, Log: log, Now: h.now}))
+	h.firms = must(firm.Open(t.Context(), firm.Config{DB: h.db, Audit: record, Accounts: &h.people, Authenticate: h.people.authenticate, Log: log, Now: h.now}))
 	mux := httpserver.NewMux(log)
-	h.s.Routes(mux)
+	h.firms.Routes(mux)
+	New(Config{Firms: h.firms, Idempotency: h.keys(), Now: h.now}).Routes(mux)
 	ctx, cancel := context.WithCancel(t.Context())
 	server := must(httpserver.Listen(ctx, httpserver.Config{
 		Name: "login", Addr: "127.0.0.1:0", Handler: mux, Log: log,
@@ -64,6 +69,16 @@ func open(t testing.TB) *house {
 	running.Go(func() { _ = server.Run(ctx) })
 	t.Cleanup(func() { cancel(); http.DefaultClient.CloseIdleConnections(); running.Wait() })
 	return h
+}
+
+func (h *house) keys() *idempotency.Keys {
+	path := filepath.Join(h.t.TempDir(), "root.key")
+	if err := keyring.CreateFile(path); err != nil {
+		h.t.Fatal(err)
+	}
+	ring := must(keyring.Open(h.t.Context(), keyring.Config{Root: must(keyring.OpenFile(path)), DB: h.db}))
+	key := must(ring.Secret(h.t.Context(), "idempotency"))
+	return must(idempotency.Open(h.t.Context(), idempotency.Config{DB: h.db, Key: key, Sealer: ring, Now: h.now}))
 }
 
 func (h *house) now() time.Time { return time.Now().Add(time.Duration(h.clock.Load())) }
@@ -120,18 +135,18 @@ func (h *house) want(status int, as, method, path, body string) answer {
 }
 
 // firm makes a firm with an owner, who has an account.
-func (h *house) firm(name, owner string) Firm {
+func (h *house) firm(name, owner string) firm.Firm {
 	h.t.Helper()
-	f := must(h.s.Create(h.t.Context(), Administrator(), NewFirm{name, h.people.add(owner)}))
+	f := must(h.firms.Create(h.t.Context(), firm.Administrator(), firm.NewFirm{Name: name, Owner: h.people.add(owner)}))
 	h.want(http.StatusOK, owner, "GET", "/api/firms/"+f.ID, "")
-	return must(h.s.Firm(h.t.Context(), f.ID))
+	return must(h.firms.Firm(h.t.Context(), f.ID))
 }
 
 // member makes somebody with an account a member.
-func (h *house) member(f Firm, id string, role Role) {
+func (h *house) member(f firm.Firm, id string, role firm.Role) {
 	h.t.Helper()
-	w := standing{firm: must(h.s.Firm(h.t.Context(), f.ID)), operator: true}
-	must(h.s.invite(h.t.Context(), Administrator(), w, newMember{h.people.add(id), role}))
+	w := firm.Standing{Firm: must(h.firms.Firm(h.t.Context(), f.ID)), Operator: true}
+	must(h.firms.Invite(h.t.Context(), firm.Administrator(), w, firm.Invitee{Email: h.people.add(id), Role: role}))
 	h.want(http.StatusOK, id, "GET", "/api/firms/"+f.ID, "")
 }
 
@@ -172,7 +187,7 @@ func (p *people) alter(id string, f func(*account)) {
 // do.
 func (p *people) authenticate(r *http.Request) (identity.Principal, error) {
 	id := httpserver.Bearer(r)
-	if strings.HasPrefix(id, clientPrefix) {
+	if strings.HasPrefix(id, "client_") {
 		return identity.Principal{Subject: id, ClientID: id, FirmID: "firm_X", Validated: true}, nil
 	}
 	who, _, err := p.ByID(r.Context(), id)
