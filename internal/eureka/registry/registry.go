@@ -23,6 +23,7 @@ import (
 	"ccms/internal/eureka/registry/writers"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/problem"
 )
 
 // Config describes a Registry. The zero value is a working one.
@@ -50,8 +51,7 @@ type Config struct {
 	// everybody, as in the reference.
 	Writers *writers.Policy
 	// Operator finds out which operator sent r, by a Bearer token; its error is
-	// answered as it is. Default nil: nobody may act on an instance from
-	// outside the protocol.
+	// answered as it is. Default nil: nobody is one.
 	Operator httpserver.Authenticate
 
 	// Peers are the URLs of the other registries. Default none.
@@ -117,11 +117,13 @@ func (c Config) withDefaults() Config {
 	if c.Authorize == nil {
 		c.Authorize = func(*http.Request) bool { return false }
 	}
+	if c.Operator == nil {
+		c.Operator = func(*http.Request) (identity.Principal, error) { return identity.Principal{}, problem.NoToken() }
+	}
 	return c
 }
 
-// Routes mounts the resources, the pages and, where operators are known, what
-// they may do.
+// Routes mounts the resources, the pages, and what operators may do.
 func (g *Registry) Routes(mux *httpserver.Mux) {
 	if g.cfg.Prefix == "" {
 		mux.Mount("/v1", g)
@@ -130,9 +132,7 @@ func (g *Registry) Routes(mux *httpserver.Mux) {
 		mux.Mount(g.cfg.Prefix, g)
 	}
 	g.pages.Routes(mux)
-	if g.cfg.Operator != nil {
-		g.operatorRoutes(mux)
-	}
+	g.operatorRoutes(mux)
 }
 
 // Run evicts expired leases, keeps the snapshot and tells the peers until ctx
