@@ -45,7 +45,7 @@ func (s *Service) handleCreate(r *http.Request, in createBody) (secret.Bytes, er
 	if err != nil {
 		return secret.Bytes{}, err
 	}
-	id, now := "link_"+strings.ToLower(rand.Text()), s.c.Now().UTC()
+	id, now := "link_"+strings.ToLower(rand.Text()), s.c.Now().UTC().Truncate(time.Millisecond)
 	d.CreatedAt, d.ExpiresAt, d.RemoveAt = now, now.Add(life), now.Add(life+kept)
 	d.Listed = listing.Key(d.Firm, now, id)
 	text := newSecret()
