@@ -14,6 +14,7 @@ import (
 
 	"ccms/internal/firm"
 	"ccms/internal/outbox"
+	"ccms/internal/store"
 )
 
 // Desk does commands.
@@ -22,6 +23,8 @@ type Desk struct {
 	Mail func(context.Context) (*outbox.Queue, error)
 	// Logs are the audit logs that can be read here.
 	Logs []Log
+	// Store is all that is kept, for a search; nil without a store.
+	Store store.DB
 	// Firms opens the firms and their clients; nil where none are kept.
 	Firms func(context.Context) (*firm.Service, error)
 }
@@ -31,6 +34,7 @@ const (
 	listMail    = "mail list"
 	retryMail   = "mail retry"
 	verifyAudit = "audit verify"
+	scanStore   = "scan store"
 )
 
 // Do does a command by name; args are JSON. Its error is told to the person who
@@ -43,6 +47,8 @@ func (d Desk) Do(ctx context.Context, name string, args []byte) (any, error) {
 		return act(ctx, d.retryMail, args)
 	case verifyAudit:
 		return act(ctx, d.verifyAudit, args)
+	case scanStore:
+		return act(ctx, d.searchStore, args)
 	case createFirm:
 		return act(ctx, d.createFirm, args)
 	case listFirms:

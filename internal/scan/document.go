@@ -21,7 +21,7 @@ func (s *Scanner) Documents(ctx context.Context, docs iter.Seq2[store.Stored, er
 		if err != nil {
 			return err
 		}
-		s.totals.Files++
+		s.totals.Documents++
 		s.totals.Bytes += int64(len(d.Body))
 		s.at = place{path: d.Collection + "/" + d.ID}
 		s.name(s.at.path)

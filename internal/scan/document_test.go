@@ -42,7 +42,7 @@ func TestDocumentsOfAStoreAreSearched(t *testing.T) {
 		"Order/b!f:0: Mastercard ************5100, a test number",
 		"Order/c!x************5100:1: Mastercard ************5100, name, a test number",
 		"Order/c!x************5100:5: Visa ************1111, a test number")
-	if s.Totals().Files != 4 {
+	if s.Totals().Documents != 4 {
 		t.Errorf("%+v", s.Totals())
 	}
 }

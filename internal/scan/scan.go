@@ -34,7 +34,7 @@ type Finding struct {
 	Brand  string `json:"brand"`
 	Masked string `json:"masked"`         // the last four digits (PCI DSS 3.4.1)
 	Form   string `json:"form,omitempty"` // "escaped", "UTF-16", "base64" or "name", where it is not just digits
-	Test   bool   `json:"test,omitempty"` // published for tests
+	Test   bool   `json:"test,omitzero"`  // published for tests
 }
 
 // Unread is what could not be searched, or not to its end.
@@ -46,13 +46,17 @@ type Unread struct {
 
 // Totals are what was searched.
 type Totals struct {
-	Files   int           `json:"files"`
-	Bytes   int64         `json:"bytes"`   // unpacked
-	Numbers int           `json:"numbers"` // found
-	Unread  int           `json:"unread"`
-	Skipped int           `json:"skipped"` // symbolic links, devices, pipes, sockets
-	Took    time.Duration `json:"-"`
+	Files     int     `json:"files"`
+	Documents int     `json:"documents"`
+	Bytes     int64   `json:"bytes"`   // unpacked
+	Numbers   int     `json:"numbers"` // found
+	Unread    int     `json:"unread"`
+	Skipped   int     `json:"skipped"` // symbolic links, devices, pipes, sockets
+	Seconds   float64 `json:"seconds"`
 }
+
+// Speed is how much was searched, in megabytes a second.
+func (t Totals) Speed() float64 { return float64(t.Bytes) / 1e6 / max(t.Seconds, 1e-9) }
 
 // Config says what to do with what is found.
 type Config struct {
@@ -115,7 +119,7 @@ func New(cfg Config) *Scanner {
 // Totals returns what was searched so far.
 func (s *Scanner) Totals() Totals {
 	t := s.totals
-	t.Took = time.Since(s.began)
+	t.Seconds = time.Since(s.began).Seconds()
 	return t
 }
 
@@ -160,7 +164,8 @@ func (s *Scanner) walk(ctx context.Context, path, target string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		s.at = place{path: filepath.Join(path, at[len(target):]), left: maxUnpacked}
+		below, _ := filepath.Rel(target, at) // both begin alike
+		s.at = place{path: filepath.Join(path, below), left: maxUnpacked}
 		if err != nil {
 			s.unread(err)
 			return nil

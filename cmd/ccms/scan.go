@@ -1,0 +1,35 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"ccms/internal/boot"
+)
+
+// scanCmd is ccms scan.
+type scanCmd struct {
+	answer
+	Paths       []string `arg:"" optional:"" name:"path" help:"Files and folders to search, also within archives; - is the standard input."`
+	Store       bool     `help:"Search every document of the store too."`
+	FollowLinks bool     `help:"Follow symbolic links below the paths."`
+	IgnoreTest  bool     `help:"Pass over the test numbers that card brands and payment services publish."`
+}
+
+// Run implements the command.
+func (c *scanCmd) Run(ctx context.Context, p *program) error {
+	if len(c.Paths) == 0 && !c.Store {
+		return usage{errors.New("scan: name files or folders to search, or give --store")}
+	}
+	s, err := p.load("", true) // it serves nothing
+	if err != nil {
+		return err
+	}
+	search := boot.Beside(s, p.stdout, c.Output).NewSearch()
+	search.Store, search.FollowLinks, search.IgnoreTest = c.Store, c.FollowLinks, c.IgnoreTest
+	if isTerminal(os.Stderr) {
+		search.Progress = p.stderr
+	}
+	return search.Run(ctx, c.Paths)
+}
