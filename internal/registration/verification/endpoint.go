@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -57,6 +58,7 @@ func (p *Pipeline) Adopt(c Change) (Rules, secret.Bytes, error) {
 		return Rules{}, secret.Bytes{}, err
 	}
 	after.Velocity, after.BINWalk = after.Velocity.orFlag(), after.BINWalk.orFlag()
+	after.BINAllow, after.BINDeny = sorted(after.BINAllow), sorted(after.BINDeny)
 	if after.Endpoint == nil {
 		return after, secret.Bytes{}, nil
 	}
@@ -83,6 +85,8 @@ func (r Reaction) orFlag() Reaction {
 	}
 	return r
 }
+
+func sorted(bins []string) []string { return slices.Compact(slices.Sorted(slices.Values(bins))) }
 
 // admit checks what a firm may set of its endpoint.
 func (p *Pipeline) admit(mode string, e Endpoint) error {

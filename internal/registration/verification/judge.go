@@ -63,13 +63,22 @@ func (r Rules) accepts(brands []card.Brand) bool {
 	})
 }
 
-// under looks at the sixth digit first: the early ones are alike in a list, and
-// a comparison of strings for every prefix would take most of Judge's time.
+// under searches a list as Adopt sorts it.
 func under(prefixes []string, digits []byte) bool {
-	for _, p := range prefixes {
-		if n := len(p); n >= 6 && n <= len(digits) && p[5] == digits[5] && string(digits[:n]) == p {
+	for n := 6; n <= 8 && n <= len(digits); n++ {
+		if _, found := slices.BinarySearchFunc(prefixes, digits[:n], compare); found {
 			return true
 		}
 	}
 	return false
+}
+
+// compare is strings.Compare without a copy of the digits.
+func compare(prefix string, digits []byte) int {
+	for i := range min(len(prefix), len(digits)) {
+		if prefix[i] != digits[i] {
+			return int(prefix[i]) - int(digits[i])
+		}
+	}
+	return len(prefix) - len(digits)
 }

@@ -69,6 +69,16 @@ func caseOf(t testing.TB, digits string, rules verification.Rules) verification.
 	}
 }
 
+// adopted is what a firm's rules become.
+func adopted(t testing.TB, p *verification.Pipeline, rules verification.Rules) verification.Rules {
+	t.Helper()
+	rules, _, err := p.Adopt(verification.Change{FirmID: "firm_1", Mode: "live", After: rules})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rules
+}
+
 func TestJudge(t *testing.T) {
 	type rules = verification.Rules
 	endpoint := &verification.Endpoint{URL: "https://firm.example/verify"}
@@ -101,9 +111,10 @@ func TestJudge(t *testing.T) {
 		{"the reaction to a walk is not the one to velocity", visa, rules{BINWalk: "refuse"}, 10, "verified", "", []string{"velocity_card"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := caseOf(t, tt.digits, tt.rules)
+			p := open(t, newClock().config())
+			c := caseOf(t, tt.digits, adopted(t, p, tt.rules))
 			c.RegisteredToday = tt.today
-			v := open(t, newClock().config()).Judge(c)
+			v := p.Judge(c)
 			if v.Status != tt.status || v.Reason != tt.reason || !slices.Equal(v.Flags, tt.flags) || v.CVVStatus != "unchecked" {
 				t.Errorf("got %+v, want %s %q %v", v, tt.status, tt.reason, tt.flags)
 			}
@@ -279,7 +290,7 @@ func TestRulesHaveAShape(t *testing.T) {
 		{"a BIN of nine digits", rules{BINDeny: []string{"411111111"}}, false},
 		{"a BIN with a letter", rules{BINDeny: []string{"41111a"}}, false},
 		{"a BIN of other digits", rules{BINDeny: []string{"٤١"}}, false},
-		{"too many BINs", rules{BINDeny: slices.Repeat([]string{"411111"}, 501)}, false},
+		{"too many BINs", rules{BINDeny: slices.Repeat([]string{"411111"}, 2001)}, false},
 		{"an unknown reaction", rules{Velocity: "block"}, false},
 		{"an unknown reaction to a walk", rules{BINWalk: "Refuse"}, false},
 	} {
@@ -292,16 +303,20 @@ func TestRulesHaveAShape(t *testing.T) {
 }
 
 func BenchmarkJudge(b *testing.B) {
-	full := verification.Rules{Brands: []string{"Mastercard", "Visa"}, BINDeny: slices.Repeat([]string{"499999"}, 500), BINAllow: append(slices.Repeat([]string{"411112"}, 499), "411111")}
+	full := verification.Rules{Brands: []string{"Mastercard", "Visa"}, BINAllow: []string{"411111"}}
+	for i := range 1999 {
+		full.BINAllow, full.BINDeny = append(full.BINAllow, strconv.Itoa(500000+i)), append(full.BINDeny, strconv.Itoa(41112000+i))
+	}
 	for _, bb := range []struct {
 		name  string
 		rules verification.Rules
 	}{{"no rules", verification.Rules{}}, {"full lists", full}} {
 		b.Run(bb.name, func(b *testing.B) {
 			p := open(b, newClock().config())
+			rules := adopted(b, p, bb.rules)
 			cases := make([]verification.Case, 1000)
 			for i := range cases {
-				cases[i] = caseOf(b, visa, bb.rules)
+				cases[i] = caseOf(b, visa, rules)
 				cases[i].Number, cases[i].ClientID = numberUnder(b, "411111", i), strconv.Itoa(i%50)
 			}
 			i := 0

@@ -20,17 +20,17 @@ const (
 
 const (
 	maxBrands = 64
-	maxBINs   = 500 // in each list: Judge looks at every one
+	maxBINs   = 2000 // in each list
 )
 
-// Rules are the part of a firm's settings that this package reads. The zero
-// Rules accept every card and flag what is suspicious.
+// Rules are the part of a firm's settings that this package reads, as Adopt
+// returns them. The zero Rules accept every card and flag what is suspicious.
 type Rules struct {
 	// Brands are accepted, by name, id or alias; none means all. A card of
 	// several brands is accepted for any of them.
 	Brands []string `json:"brands,omitempty" bson:"brands,omitempty"`
-	// BINAllow and BINDeny are prefixes of 6 to 8 digits. Deny wins; an empty
-	// BINAllow allows all.
+	// BINAllow and BINDeny are prefixes of 6 to 8 digits, sorted. Deny wins; an
+	// empty BINAllow allows all.
 	BINAllow []string `json:"bin_allow,omitempty" bson:"binAllow,omitempty"`
 	BINDeny  []string `json:"bin_deny,omitempty" bson:"binDeny,omitempty"`
 	// Velocity is the reaction to one card 10 times a day, or 100 cards of one
