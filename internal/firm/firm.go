@@ -10,11 +10,13 @@
 //
 // # Where things are
 //
-//   - document.go: firm, client, invitation as they are stored; access.go: who may
-//     do what
-//   - firms.go, members.go, clients.go: what is done to each; shape.go, keys.go:
-//     what a client may ask for; secret.go: what a client's secret looks like
-//   - http.go: the routes for people; internal.go: those for our own services
+//   - document.go: firm, client, invitation as they are stored; access.go: who
+//     acts, how he stands to a firm, and that it is on record
+//   - firms.go, members.go, clients.go: what is done to each; shape.go: what a
+//     client may be
+//   - internal.go: what our own services ask; directory: how they ask it
+//   - people: the routes under /api/firms; credential: what clients prove
+//     themselves with; site: which pages they may name
 //
 // # How it holds together
 //

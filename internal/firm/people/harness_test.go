@@ -45,6 +45,7 @@ type house struct {
 	audit  audit.Config
 	url    string
 	clock  atomic.Int64 // ahead of the real one
+	key    string       // Idempotency-Key of the next requests
 }
 
 func open(t testing.TB) *house {
@@ -105,6 +106,9 @@ func (h *house) ask(as, method, path, body string) answer {
 	h.t.Helper()
 	r := must(http.NewRequestWithContext(h.t.Context(), method, h.url+path, strings.NewReader(body)))
 	r.Header.Set("Content-Type", "application/json")
+	if h.key != "" {
+		r.Header.Set(idempotency.Header, h.key)
+	}
 	switch as {
 	case "":
 	case "service":
