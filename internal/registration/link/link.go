@@ -39,8 +39,8 @@ type Config struct {
 	// Client tells of a firm's client as it is now; the zero Client for one
 	// there is not. Its errors are answered as they are.
 	Client func(ctx context.Context, id string) (Client, error)
-	// Registered tells whether a firm has a registration with this id.
-	Registered func(ctx context.Context, firmID, registrationID string) (bool, error)
+	// Registered tells whether the registration of a submission is there.
+	Registered func(ctx context.Context, s Submission) (bool, error)
 	// NewID makes the id of the registration a link ends in.
 	NewID func() string
 	// PublicURL is what the URLs of links begin with, without a slash at its end.

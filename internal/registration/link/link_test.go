@@ -101,10 +101,10 @@ func (w *world) client(_ context.Context, id string) (link.Client, error) {
 	return w.clients[id], w.unknown
 }
 
-func (w *world) isRegistered(_ context.Context, firm, id string) (bool, error) {
+func (w *world) isRegistered(_ context.Context, s link.Submission) (bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return firm == "firm_ACME" && w.registered[id] > 0, nil
+	return s.FirmID == "firm_ACME" && s.Mode == "test" && w.registered[s.RegistrationID] > 0, nil
 }
 
 // register makes a registration, as package registration would.

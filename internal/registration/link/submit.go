@@ -50,7 +50,7 @@ func (s *Service) settled(ctx context.Context, rec store.Record[document]) (stor
 	if d.Registration == "" || !d.UsedAt.IsZero() || now.Before(d.ClaimedUntil) {
 		return rec, nil
 	}
-	there, err := s.c.Registered(ctx, d.Firm, d.Registration)
+	there, err := s.c.Registered(ctx, Submission{d.view(rec.ID, now), d.Registration})
 	if err != nil || !there {
 		return rec, err
 	}
@@ -93,7 +93,7 @@ func (s *Service) Submit(ctx context.Context, text string, register func(context
 			return err
 		}
 		id := claimed.Value.Registration
-		err = register(ctx, Submission{View: claimed.Value.view(rec.ID, s.c.Now()), RegistrationID: id})
+		err = register(ctx, Submission{claimed.Value.view(rec.ID, s.c.Now()), id})
 		s.finish(ctx, rec.ID, id, err)
 		return err
 	})
