@@ -1,6 +1,9 @@
 package boot
 
 import (
+	"io/fs"
+	"os"
+
 	"ccms/internal/boot/chassis"
 	"ccms/internal/portal"
 	"ccms/internal/portal/session"
@@ -17,7 +20,12 @@ func (p *process) wirePortal(s *chassis.Service) error {
 	if err != nil {
 		return err
 	}
+	var mails fs.FS
+	if len(p.Services) > 1 && p.Settings.Mail.SMTPURL.IsZero() {
+		mails = os.DirFS(p.Dir.File("mail")) // the login service's, which is in this process
+	}
 	edge, err := portal.New(portal.Config{
+		Mails:     mails,
 		Transport: p.Reach(s),
 		Vouch:     trust.Vouch,
 		PublicURL: p.Public.String(),

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"unicode"
 	"unicode/utf8"
 
 	"ccms/internal/problem"
@@ -109,6 +110,44 @@ func (p *Posted) Text(name string) string { return string(bytes.TrimSpace(p.fiel
 
 // Secret is a field that is one, as it was typed. It is gone after Wipe.
 func (p *Posted) Secret(name string) secret.Bytes { return secret.New(p.fields[name]) }
+
+// Digits is a secret field of digits, however they were typed or pasted: digits
+// of any script become ASCII's, and what groups them (spaces, hyphens and
+// dashes, invisible marks) is left out. Anything else stays, for the check that
+// follows to refuse.
+func (p *Posted) Digits(name string) secret.Bytes {
+	field := p.fields[name]
+	out := field[:0]
+	for i := 0; i < len(field); {
+		c, size := utf8.DecodeRune(field[i:])
+		switch {
+		case unicode.Is(unicode.Nd, c):
+			out = append(out, '0'+digitOf(c))
+		case unicode.In(c, unicode.Zs, unicode.Pd, unicode.Cf) || c == '\u2212':
+		default:
+			out = append(out, field[i:i+size]...)
+		}
+		i += size
+	}
+	p.fields[name] = out
+	return secret.New(out)
+}
+
+// digitOf is the value of a decimal digit. Unicode keeps the ten of a script
+// together, in order, and each run in the table holds whole tens.
+func digitOf(c rune) byte {
+	for _, r := range unicode.Nd.R16 {
+		if rune(r.Lo) <= c && c <= rune(r.Hi) {
+			return byte((c - rune(r.Lo)) % 10)
+		}
+	}
+	for _, r := range unicode.Nd.R32 {
+		if rune(r.Lo) <= c && c <= rune(r.Hi) {
+			return byte((c - rune(r.Lo)) % 10)
+		}
+	}
+	return 0
+}
 
 // Wipe clears everything that was sent.
 func (p *Posted) Wipe() { clear(p.buffer[:cap(p.buffer)]) }

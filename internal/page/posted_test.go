@@ -79,3 +79,25 @@ func FuzzForms(f *testing.F) {
 		}
 	})
 }
+
+// TestDigitsOfAnyScript would fail if somebody could not type his card number
+// the way his keyboard or his clipboard has it.
+func TestDigitsOfAnyScript(t *testing.T) {
+	for typed, want := range map[string]string{
+		"4242 4242-4242\u20134242":   "4242424242424242",
+		"٤٢٤٢ ٤٢٤٢":                  "42424242",
+		"４２４２":                       "4242",
+		"\u200b4242\u00a04242\u2060": "42424242",
+		"𝟜𝟚𝟜𝟚":                       "4242",
+		"4242x":                      "4242x",
+		"":                           "",
+	} {
+		p, err := post(url.Values{"n": {typed}}.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := string(p.Digits("n").Reveal()); got != want {
+			t.Errorf("%q: %q, want %q", typed, got, want)
+		}
+	}
+}

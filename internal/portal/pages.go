@@ -3,10 +3,12 @@ package portal
 import (
 	"errors"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"ccms/internal/httpserver"
 	"ccms/internal/page"
-	"ccms/internal/portal/backend"
+	"ccms/internal/portal/session"
 	"ccms/internal/problem"
 )
 
@@ -21,119 +23,69 @@ func sameOrigin(h httpserver.Handler) httpserver.Handler {
 	}
 }
 
-func (s *Service) home(w http.ResponseWriter, _ *http.Request) error {
-	return s.pages.Render(w, http.StatusOK, "home.html", page.View{Title: "Payment cards, kept safe", Data: s.cfg.PublicURL})
-}
+// personHandler is a page of who is logged in.
+type personHandler func(w http.ResponseWriter, r *http.Request, who session.Session) error
 
-// verification is the data of verify.html: a username to confirm, or a text.
-type verification struct {
-	Username, Text string
-	Done           bool
-}
-
-// verifyForm shows what will be confirmed and changes nothing, so that a mail
-// scanner that follows the link does no harm (decision B8).
-func (s *Service) verifyForm(w http.ResponseWriter, r *http.Request) error {
-	username, err := s.services.Owner(r, r.URL.Query().Get("token"))
-	if err != nil {
-		return s.verifyFailed(w, err)
+// person runs h for who is logged in; others log in first and come back. A
+// token the services no longer take ends the session.
+func (s *Service) person(h personHandler) httpserver.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		who, ok := s.cfg.Sessions.Get(r)
+		if !ok {
+			return s.logInFirst(w, r)
+		}
+		err := h(w, r, who)
+		if e, refused := errors.AsType[*problem.Error](err); refused && (e.Kind == problem.Unauthorized || e.Code == "TOKEN_EXPIRED") {
+			s.cfg.Sessions.Clear(w)
+			return s.logInFirst(w, r)
+		}
+		return err
 	}
-	return s.pages.Render(w, http.StatusOK, "verify.html", page.View{Title: "Confirm your e-mail address", Data: verification{Username: username}})
 }
 
-func (s *Service) verify(w http.ResponseWriter, r *http.Request) error {
-	if err := s.services.Verify(r, r.URL.Query().Get("token")); err != nil {
-		return s.verifyFailed(w, err)
+func (s *Service) logInFirst(w http.ResponseWriter, r *http.Request) error {
+	next := "/cards"
+	if r.Method == http.MethodGet {
+		next = r.URL.Path
 	}
-	return s.pages.Render(w, http.StatusOK, "verify.html", page.View{Title: "Your e-mail address is confirmed", Data: verification{Done: true}})
+	return redirect(w, "/login?again=1&next="+url.QueryEscape(next))
 }
 
-// verifyFailed explains the three ways a link can fail; other failures get the
-// general page.
-func (s *Service) verifyFailed(w http.ResponseWriter, err error) error {
+// redirect goes on to a page of ours after a form (RFC 9110 §15.4.4).
+func redirect(w http.ResponseWriter, to string) error {
+	w.Header().Set("Location", to)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// here is a page of ours, given as a path; anything else is the cards.
+func here(path string) string {
+	if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsAny(path, "\\\r\n\t") {
+		return "/cards"
+	}
+	return path
+}
+
+// explain is what the catalogue says of an error's code, "" when nothing.
+func explain(l *page.Language, prefix string, err error) string {
 	e, ok := errors.AsType[*problem.Error](err)
 	if !ok {
-		return err
+		return ""
 	}
-	v := page.View{Title: "This link does not work"}
-	switch e.Code {
-	case "TOKEN_EXPIRED":
-		v.Title = "This link has expired"
-		v.Data = verification{Text: "Links work for 24 hours. Ask for a new verification mail, then open the link in it."}
-	case "TOKEN_NOT_FOUND":
-		v.Data = verification{Text: "We do not know this link. Open the newest verification mail, or ask for a new one."}
-	case "INVALID_TOKEN":
-		v.Data = verification{Text: "The link is incomplete. Copy all of it from the mail, or choose it in the mail again."}
-	default:
-		return err
+	key := prefix + e.Code
+	if text := l.T(key); text != key {
+		return text
 	}
-	return s.pages.Render(w, httpserver.Status(e), "verify.html", v)
+	return ""
 }
 
-// reset is the data of reset-password.html.
-type reset struct {
-	Text   string
-	Done   bool
-	Fields []field
-}
-
-type field struct{ ID, Label, Wrong string }
-
-// resetFields are the inputs, with what is wrong with each, if anything.
-func resetFields(newWrong, confirmWrong string) []field {
-	return []field{
-		{"newPassword", "New password", newWrong},
-		{"confirmPassword", "New password again", confirmWrong},
+// home is the first page; who is logged in goes on to his cards.
+func (s *Service) home(w http.ResponseWriter, r *http.Request) error {
+	if _, ok := s.cfg.Sessions.Get(r); ok {
+		return redirect(w, "/cards")
 	}
-}
-
-// resetForm does not look the token up: a page that told good tokens from bad
-// ones would only help who guesses.
-func (s *Service) resetForm(w http.ResponseWriter, r *http.Request) error {
-	if r.URL.Query().Get("token") == "" {
-		return s.resetUnusable(w)
-	}
-	return s.pages.Render(w, http.StatusOK, "reset-password.html", page.View{Title: "Set a new password", Data: reset{Fields: resetFields("", "")}})
-}
-
-func (s *Service) reset(w http.ResponseWriter, r *http.Request) error {
-	form, err := page.ReadPosted(w, r)
-	if err != nil {
-		return err
-	}
-	defer form.Wipe()
-	err = s.services.Reset(r, backend.NewPassword{
-		Token: r.URL.Query().Get("token"), Password: form.Secret("newPassword"), Confirm: form.Secret("confirmPassword"),
-	})
-	if err == nil {
-		return s.pages.Render(w, http.StatusOK, "reset-password.html", page.View{Title: "Your password is changed", Data: reset{Done: true}})
-	}
-	return s.resetFailed(w, err)
-}
-
-func (s *Service) resetFailed(w http.ResponseWriter, err error) error {
-	e, ok := errors.AsType[*problem.Error](err)
-	if !ok {
-		return err
-	}
-	switch e.Code {
-	case "INVALID_TOKEN":
-		return s.resetUnusable(w)
-	case "PASSWORD_MISMATCH":
-		return s.resetAgain(w, resetFields("", "The two passwords are not the same"))
-	case "WEAK_PASSWORD":
-		return s.resetAgain(w, resetFields("Choose a password that meets all the rules. "+e.Details, ""))
-	}
-	return err
-}
-
-func (s *Service) resetAgain(w http.ResponseWriter, fields []field) error {
-	return s.pages.Render(w, http.StatusBadRequest, "reset-password.html", page.View{Title: "Set a new password", Error: true, Data: reset{Fields: fields}})
-}
-
-func (s *Service) resetUnusable(w http.ResponseWriter) error {
-	return s.pages.Render(w, http.StatusBadRequest, "reset-password.html", page.View{
-		Title: "This link does not work",
-		Data:  reset{Text: "It was used already, has expired, or is incomplete. Links work for 30 minutes and once. Ask for a new one, then open it from the newest mail."},
-	})
+	v := s.pages.View(r, "home.title")
+	v.Data = s.cfg.PublicURL
+	return s.pages.Render(w, http.StatusOK, "home.html", v)
 }

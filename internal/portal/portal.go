@@ -33,7 +33,10 @@ type Config struct {
 	PublicURL string
 	// Sessions keeps who is logged in.
 	Sessions *session.Jar
-	Log      *slog.Logger
+	// Mails is the folder that stands in for a mail server; nil when there is
+	// one.
+	Mails fs.FS
+	Log   *slog.Logger
 }
 
 // Service is the portal.
@@ -56,6 +59,30 @@ func New(cfg Config) (*Service, error) {
 	return &Service{cfg: cfg, pages: pages, services: backend.New(backend.Config{Transport: cfg.Transport, Vouch: cfg.Vouch})}, nil
 }
 
+func (s *Service) cardRoutes(mux *httpserver.Mux) {
+	form := func(h personHandler) httpserver.Handler { return sameOrigin(s.person(h)) }
+	mux.Handle("GET /cards", s.person(s.cards))
+	mux.Handle("GET /cards/add", s.person(s.addForm))
+	mux.Handle("POST /cards/add", form(s.add))
+	mux.Handle("POST /cards/{card}/on", form(s.turn(true)))
+	mux.Handle("POST /cards/{card}/off", form(s.turn(false)))
+	mux.Handle("GET /cards/{card}/delete", s.person(s.deleteForm))
+	mux.Handle("POST /cards/{card}/delete", form(s.delete))
+	mux.Handle("POST /cards/{card}/restore", form(s.restore))
+}
+
+func (s *Service) accountRoutes(mux *httpserver.Mux) {
+	form := func(h personHandler) httpserver.Handler { return sameOrigin(s.person(h)) }
+	mux.Handle("GET /account", s.person(s.accountPage))
+	mux.Handle("POST /account/name", form(s.changeName()))
+	mux.Handle("POST /account/email", form(s.changeEmail()))
+	mux.Handle("POST /account/password", form(s.changePassword()))
+	mux.Handle("POST /account/sessions/{id}/end", form(s.endSession))
+	mux.Handle("GET /account/export", s.person(s.exportAccount))
+	mux.Handle("GET /account/delete", s.person(s.deleteAccountForm))
+	mux.Handle("POST /account/delete", form(s.deleteAccount))
+}
+
 // Routes registers the pages and the paths that are passed on.
 func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.ErrorPage = s.pages.RenderError
@@ -71,7 +98,12 @@ func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.Handle("POST /verify", sameOrigin(s.verify))
 	mux.Handle("GET /reset-password", s.resetForm)
 	mux.Handle("POST /reset-password", sameOrigin(s.reset))
-	mux.Handle("GET /cards", s.person(s.cards))
+	mux.Handle("POST /resend", sameOrigin(s.resend))
+	mux.Handle("GET /forgot-password", s.forgotForm)
+	mux.Handle("POST /forgot-password", sameOrigin(s.forgot))
+	mux.Handle("GET /mails", s.mails)
+	s.cardRoutes(mux)
+	s.accountRoutes(mux)
 
 	login, cards := s.pass(backend.Login), s.pass(backend.Cards)
 	mux.Handle("/api/customer/{rest...}", login)

@@ -190,7 +190,7 @@ func TestThePagesSayWhatHappened(t *testing.T) {
 		{"no token, no form", "GET", "/reset-password", "", nil, 400, "does not work"},
 		{"changed", "POST", "/reset-password?token=a", form, done, 200, "Log in with the new password"},
 		{"not the same", "POST", "/reset-password?token=a", form, problemAnswer(400, "PASSWORD_MISMATCH", "d"), 400, `href="#confirmPassword"`},
-		{"too weak", "POST", "/reset-password?token=a", form, problemAnswer(400, "WEAK_PASSWORD", "Use 12 characters."), 400, "Use 12 characters."},
+		{"too weak", "POST", "/reset-password?token=a", form, problemAnswer(400, "WEAK_PASSWORD", "d"), 400, "Choose another password"},
 		{"a used link", "POST", "/reset-password?token=a", form, problemAnswer(400, "INVALID_TOKEN", "d"), 400, "does not work"},
 		{"a page nobody has", "GET", "/none", "", nil, 404, "Page not found"},
 	}

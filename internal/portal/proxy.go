@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"sync"
 	"time"
 
 	"ccms/internal/httpserver"
@@ -21,8 +22,9 @@ const budget = 20 * time.Second
 // transport adds the request's id and trace.
 func (s *Service) pass(service string) httpserver.Handler {
 	proxy := &httputil.ReverseProxy{
-		Transport: s.cfg.Transport,
-		ErrorLog:  slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+		Transport:  s.cfg.Transport,
+		BufferPool: new(buffers),
+		ErrorLog:   slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.Out.URL.Scheme, p.Out.URL.Host = "http", service
 			p.Out.URL.RawQuery = p.In.URL.RawQuery
@@ -46,4 +48,24 @@ func (s *Service) pass(service string) httpserver.Handler {
 		proxy.ServeHTTP(w, r.WithContext(ctx))
 		return nil
 	}
+}
+
+// buffers lends the proxy the memory through which answers pass. It is wiped
+// when it comes back: an answer may hold a token or a card number.
+type buffers struct{ pool sync.Pool }
+
+const bufferSize = 8 << 10
+
+// Get implements httputil.BufferPool.
+func (b *buffers) Get() []byte {
+	if p, ok := b.pool.Get().(*[bufferSize]byte); ok {
+		return p[:]
+	}
+	return make([]byte, bufferSize)
+}
+
+// Put implements httputil.BufferPool.
+func (b *buffers) Put(p []byte) {
+	clear(p)
+	b.pool.Put((*[bufferSize]byte)(p))
 }

@@ -3,6 +3,9 @@ package backend
 import (
 	"net/http"
 	"net/url"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"ccms/internal/secret"
 )
@@ -58,6 +61,77 @@ func (b *Backend) Account(r *http.Request, token string) (Account, error) {
 	var out Account
 	err := b.ask(r, call{method: http.MethodGet, service: Login, path: "/api/account", token: token, out: &out})
 	return out, err
+}
+
+// Change is what PUT /api/account changes; a new address needs the password
+// and takes effect when it is confirmed.
+type Change struct {
+	First, Last string
+	Email       string
+	Password    secret.Bytes
+}
+
+// ChangeAccount changes the name, or the address when there is one.
+func (b *Backend) ChangeAccount(r *http.Request, token string, c Change) error {
+	members := []member{{"name", []member{{"first", c.First}, {"last", c.Last}}}}
+	if c.Email != "" {
+		members = []member{{"email", c.Email}, {"currentPassword", c.Password}}
+	}
+	return b.ask(r, call{method: http.MethodPut, service: Login, path: "/api/account", token: token, body: object(members...)})
+}
+
+// PasswordChange is what a person who is logged in sets.
+type PasswordChange struct{ Current, Password, Confirm secret.Bytes }
+
+// ChangePassword changes the password and ends every session.
+func (b *Backend) ChangePassword(r *http.Request, token string, c PasswordChange) error {
+	return b.ask(r, call{method: http.MethodPost, service: Login, path: "/api/account/password", token: token, body: object(
+		member{"currentPassword", c.Current}, member{"newPassword", c.Password}, member{"confirmPassword", c.Confirm},
+	)})
+}
+
+// DeleteAccount erases the account and its cards.
+func (b *Backend) DeleteAccount(r *http.Request, token string, password secret.Bytes) error {
+	return b.ask(r, call{method: http.MethodDelete, service: Login, path: "/api/account", token: token, body: object(member{"password", password})})
+}
+
+// Export returns everything kept about the person, as JSON.
+func (b *Backend) Export(r *http.Request, token string) ([]byte, error) {
+	var out jsontext.Value
+	err := b.ask(r, call{method: http.MethodGet, service: Login, path: "/api/account/export", token: token, out: &out})
+	return out, err
+}
+
+// LoggedIn is a place where the person is logged in.
+type LoggedIn struct {
+	ID      string    `json:"id"`
+	Created time.Time `json:"created"`
+	Seen    time.Time `json:"lastSeen"`
+	Network string    `json:"network"`
+	Device  string    `json:"device"`
+	Current bool      `json:"current"`
+}
+
+// Sessions returns where the person is logged in.
+func (b *Backend) Sessions(r *http.Request, token string) ([]LoggedIn, error) {
+	var out []LoggedIn
+	err := b.ask(r, call{method: http.MethodGet, service: Login, path: "/api/account/sessions", token: token, out: &out})
+	return out, err
+}
+
+// EndSession logs the person out somewhere.
+func (b *Backend) EndSession(r *http.Request, token, id string) error {
+	return b.ask(r, call{method: http.MethodDelete, service: Login, path: "/api/account/sessions/" + url.PathEscape(id), token: token})
+}
+
+// SendVerification has the verification mail sent again.
+func (b *Backend) SendVerification(r *http.Request, email string) error {
+	return b.ask(r, call{method: http.MethodPost, service: Login, path: "/api/customer/send-verification", body: object(member{"email", email})})
+}
+
+// ForgotPassword has a reset mail sent.
+func (b *Backend) ForgotPassword(r *http.Request, email string) error {
+	return b.ask(r, call{method: http.MethodPost, service: Login, path: "/api/customer/forgot-password", body: object(member{"email", email})})
 }
 
 // Owner returns the username of the account a verification token belongs to,

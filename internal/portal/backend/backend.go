@@ -53,6 +53,7 @@ const (
 type call struct {
 	method, service, path string
 	token                 string
+	key                   string // Idempotency-Key, "" for none
 	body                  []byte
 	out                   any
 }
@@ -73,6 +74,9 @@ func (b *Backend) ask(r *http.Request, c call) error {
 	req.Header.Set("Accept", "application/json")
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.key != "" {
+		req.Header.Set("Idempotency-Key", c.key)
 	}
 	b.cfg.Vouch(req, httpserver.Client(r))
 	res, err := b.cfg.Transport.RoundTrip(req)
