@@ -132,6 +132,7 @@ func (w *world) process() (*registration.Service, http.Handler) {
 	mux := httpserver.NewMux(w.log)
 	s.Routes(mux)
 	rules.Routes(mux)
+	w.cards.Routes(mux)
 	return s, mux
 }
 
@@ -295,8 +296,10 @@ func (w *world) statusOf(as, id string) status {
 }
 
 // anyNumber is a random Visa number that nobody publishes.
-func anyNumber() string {
-	digits := []byte(fmt.Sprintf("4929%011d", rand.Int64N(1e11)))
+func anyNumber() string { return complete(fmt.Sprintf("4929%011d", rand.Int64N(1e11))) }
+
+// complete adds the check digit to fifteen digits.
+func complete(digits string) string {
 	sum := 0
 	for i, c := range digits {
 		d := int(c - '0')
@@ -307,7 +310,53 @@ func anyNumber() string {
 		}
 		sum += d
 	}
-	return string(append(digits, byte('0'+(10-sum%10)%10)))
+	return digits + string(byte('0'+(10-sum%10)%10))
+}
+
+// row is a registration in a list as a client reads it.
+type row struct {
+	ID        string            `json:"registration_id"`
+	Mode      string            `json:"mode"`
+	Status    string            `json:"status"`
+	Reason    string            `json:"reason"`
+	Flags     []string          `json:"flags"`
+	Token     string            `json:"token"`
+	Brand     string            `json:"brand"`
+	BIN       string            `json:"bin"`
+	Last4     string            `json:"last4"`
+	Expiry    string            `json:"expiry"`
+	CVVStatus string            `json:"cvv_status"`
+	Reference string            `json:"reference"`
+	Metadata  map[string]string `json:"metadata"`
+	By        string            `json:"registered_by"`
+	CreatedAt time.Time         `json:"created_at"`
+	DecidedAt time.Time         `json:"decided_at"`
+}
+
+// page is a page of them.
+type page struct {
+	Data []row   `json:"data"`
+	Next *string `json:"next_cursor"`
+}
+
+func (w *world) page(as, query string) page {
+	w.t.Helper()
+	a := w.do(call{method: "GET", path: "/v1/registrations?" + query, as: as})
+	want(w.t, a, 200, "")
+	return decode[page](w.t, a)
+}
+
+// listAll follows the cursor to the end.
+func (w *world) listAll(as, query string) (all []row) {
+	w.t.Helper()
+	for cursor := ""; ; {
+		p := w.page(as, query+cursor)
+		all = append(all, p.Data...)
+		if p.Next == nil {
+			return all
+		}
+		cursor = "&cursor=" + *p.Next
+	}
 }
 
 // failure is the contract's error object.
