@@ -30,8 +30,8 @@ const (
 // compactAmazon is what the compact form keeps of Amazon's metadata.
 var compactAmazon = []string{"instance-id", "public-ipv4", "public-hostname", "local-ipv4", "availability-zone"}
 
-// Frame is what stands around the applications of a document. A document is
-// Before, the Pieces joined by Between, and After.
+// Frame is what stands around the pieces of a whole, which is Before, the
+// pieces joined by Between, and After.
 type Frame struct{ Before, Between, After []byte }
 
 // Frame returns the frame of a document of applications.
@@ -57,17 +57,42 @@ func (f Form) Frame(version int64, hash string) Frame {
 	return w
 }
 
-// Piece appends an application as it stands between two others in a document
-// of applications.
+// Piece appends an application as it stands in a document of applications.
 func (f Form) Piece(dst []byte, a *Application) []byte {
-	e := &encoder{b: dst, start: -1, xml: f.XML, pretty: f.XML && !f.Compact, depth: 1}
-	if e.xml {
-		e.open("application", "")
-	} else {
-		e.b = append(e.b, '{')
-	}
+	e := f.within(dst, 1)
+	e.element("application")
 	e.application(a, f.Compact)
 	e.close("application")
+	return e.b
+}
+
+// PieceFrame returns the frame of a Piece, whose own pieces are Instances.
+func (f Form) PieceFrame(name string) Frame {
+	e := f.within(nil, 1)
+	e.element("application")
+	e.text("name", name)
+	e.list("instance")
+	n := len(e.b)
+	e.endList()
+	e.close("application")
+	w := Frame{Before: e.b[:n:n], After: e.b[n:]}
+	if !f.XML {
+		w.Between = []byte{','}
+	}
+	return w
+}
+
+// Instances appends instances as they stand in a Piece.
+func (f Form) Instances(dst []byte, list []*Instance) []byte {
+	e := f.within(dst, 2)
+	for i, in := range list {
+		if i > 0 && !f.XML {
+			e.b = append(e.b, ',')
+		}
+		e.element("instance")
+		e.listed(in, f.Compact)
+		e.close("instance")
+	}
 	return e.b
 }
 
@@ -113,14 +138,18 @@ func (e *encoder) application(a *Application, compact bool) {
 	e.list("instance")
 	for _, in := range a.Instances {
 		e.item("instance")
-		if compact {
-			e.compactInstance(in)
-		} else {
-			e.instance(in)
-		}
+		e.listed(in, compact)
 		e.close("instance")
 	}
 	e.endList()
+}
+
+func (e *encoder) listed(in *Instance, compact bool) {
+	if compact {
+		e.compactInstance(in)
+	} else {
+		e.instance(in)
+	}
 }
 
 // instance writes the members in the reference's order, which some scrapers

@@ -27,6 +27,11 @@ func (f Form) begin(dst []byte) *encoder {
 	return e
 }
 
+// within begins a part of a document, so many levels below its root.
+func (f Form) within(dst []byte, depth int) *encoder {
+	return &encoder{b: dst, start: -1, xml: f.XML, pretty: f.XML && !f.Compact, depth: depth}
+}
+
 func (e *encoder) end() []byte {
 	if !e.xml {
 		e.b = append(e.b, '}')
@@ -72,11 +77,18 @@ func (e *encoder) open(name, class string) {
 
 // item begins an object of a list.
 func (e *encoder) item(name string) {
+	if !e.xml {
+		e.comma()
+	}
+	e.element(name)
+}
+
+// element is item without what separates it from the one before.
+func (e *encoder) element(name string) {
 	if e.xml {
 		e.open(name, "")
 		return
 	}
-	e.comma()
 	e.b = append(e.b, '{')
 }
 

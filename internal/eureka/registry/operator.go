@@ -33,37 +33,45 @@ func (g *Registry) override(r *http.Request, in overrideIn) (httpserver.Message,
 	if !ok || status == eureka.Unknown {
 		return httpserver.Message{}, problem.Validation("status must be UP, DOWN, STARTING or OUT_OF_SERVICE.")
 	}
-	err := g.act(r, "status overridden", peer.StatusUpdate, status, func(app, id string) bool {
+	err := g.act(r, action{"status overridden", peer.StatusUpdate, status, func(app, id string) bool {
 		return g.leases.SetStatus(app, id, status, nil)
-	})
+	}})
 	return httpserver.Message{Message: "Status overridden"}, err
 }
 
 // bringBack removes an override. The instance is shown UP at once, until its
 // next registration says what it is.
 func (g *Registry) bringBack(r *http.Request, _ httpserver.None) (httpserver.Message, error) {
-	err := g.act(r, "override removed", peer.DeleteStatusOverride, eureka.Up, func(app, id string) bool {
+	err := g.act(r, action{"override removed", peer.DeleteStatusOverride, eureka.Up, func(app, id string) bool {
 		return g.leases.ClearStatus(app, id, eureka.Up, nil)
-	})
+	}})
 	return httpserver.Message{Message: "Override removed"}, err
 }
 
 func (g *Registry) deregister(r *http.Request, _ httpserver.None) (httpserver.Message, error) {
-	err := g.act(r, "instance deregistered", peer.Cancel, "", g.leases.Cancel)
+	err := g.act(r, action{"instance deregistered", peer.Cancel, "", g.leases.Cancel})
 	return httpserver.Message{Message: "Instance deregistered"}, err
+}
+
+// action is what an operator does: in words, as peers are told, and how.
+type action struct {
+	what  string
+	tell  peer.Action
+	value eureka.Status
+	do    func(app, id string) bool
 }
 
 // act does something to the instance of r's path. A reserved name needs our own
 // proof beside the token (decision E3).
-func (g *Registry) act(r *http.Request, what string, a peer.Action, value eureka.Status, do func(app, id string) bool) error {
+func (g *Registry) act(r *http.Request, a action) error {
 	app, id := strings.ToUpper(r.PathValue("app")), r.PathValue("id")
 	if g.leases.Reserved(app, id) && !g.cfg.Authorize(r) {
 		return problem.Denied("The name is one of our own services'; act on it from the console.")
 	}
-	if !do(app, id) {
+	if !a.do(app, id) {
 		return problem.NoResource()
 	}
-	g.peers.Tell(app, id, a, value)
-	g.cfg.Log.InfoContext(r.Context(), what+" by an operator", "eureka.app", card.MaskRuns(app), "eureka.instance", card.MaskRuns(id))
+	g.peers.Tell(app, id, a.tell, a.value)
+	g.cfg.Log.InfoContext(r.Context(), a.what+" by an operator", "eureka.app", card.MaskRuns(app), "eureka.instance", card.MaskRuns(id))
 	return nil
 }

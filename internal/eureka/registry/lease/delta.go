@@ -36,7 +36,7 @@ type changeLog struct {
 // record logs a change of an instance; the caller holds the lock.
 func (t *Table) record(in *eureka.Instance) {
 	a := t.application(in.App)
-	t.touch(a)
+	t.touch(a, in.ID)
 	a.delta = t.changed
 	t.forgetRecent(a, in.ID)
 	c := change{version: t.changed}

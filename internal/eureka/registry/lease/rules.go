@@ -172,7 +172,7 @@ func (t *Table) correct(app, id string, status eureka.Status) {
 	in.Status = status
 	in.Overridden = l.override
 	t.put(l, &in)
-	t.touch(t.apps[in.App])
+	t.touch(t.apps[in.App], id)
 }
 
 // Cancel ends a lease at its owner's wish.

@@ -123,13 +123,13 @@ func (t *Table) load() error {
 		cleared[key{c.App, c.ID}] = true
 	}
 	now := t.now()
+	t.version.Store(s.Version)
 	for _, app := range a.Apps {
 		for _, in := range app.Instances {
 			t.restore(in, cleared[key{in.App, in.ID}], now)
 		}
 	}
-	t.changed = s.Version + 1
-	t.version.Store(t.changed)
+	t.changed = t.version.Add(1)
 	t.log.floor = t.changed
 	for _, a := range t.apps {
 		a.version = t.changed
@@ -142,7 +142,7 @@ func (t *Table) restore(in *eureka.Instance, cleared bool, now int64) {
 		return
 	}
 	l := &lease{
-		override: in.Overridden, cleared: cleared,
+		override: in.Overridden, cleared: cleared, version: t.version.Add(1),
 		duration: time.Duration(in.Lease.Duration) * time.Second,
 	}
 	t.put(l, in)

@@ -131,6 +131,7 @@ type application struct {
 // share the lock.
 type lease struct {
 	inst     *eureka.Instance
+	version  int64 // of its last change
 	bytes    int
 	reserved bool // writes need a proof
 	duration time.Duration
@@ -267,11 +268,14 @@ func settle(sum float64, size int) float64 {
 	return sum
 }
 
-// touch moves the version on for a change to an application, wakes who waits
-// for one, and asks for a snapshot.
-func (t *Table) touch(a *application) {
+// touch moves the version on for a change to an instance, wakes who waits for
+// one, and asks for a snapshot.
+func (t *Table) touch(a *application, id string) {
 	t.changed = t.version.Add(1)
 	a.version = t.changed
+	if l, ok := a.leases[id]; ok {
+		l.version = t.changed
+	}
 	if t.waiting != nil {
 		close(t.waiting)
 		t.waiting = nil

@@ -29,14 +29,15 @@ type Part struct {
 type item struct {
 	in      *eureka.Instance
 	renewed int64
+	version int64
 }
 
 // add takes up the latest state of an instance in the delta.
 func (p *Part) add(a *application, id string) {
 	if l, live := a.leases[id]; live {
 		p.items = append(p.items, l.item())
-	} else if gone := a.recent[id].gone; gone != nil {
-		p.items = append(p.items, item{gone, gone.Lease.Renewed})
+	} else if c := a.recent[id]; c.gone != nil {
+		p.items = append(p.items, item{c.gone, c.gone.Lease.Renewed, c.version})
 	}
 }
 
@@ -63,7 +64,57 @@ func deleted(i item) int {
 	return 0
 }
 
-func (l *lease) item() item { return item{l.inst, l.renewed.Load()} }
+func (l *lease) item() item { return item{l.inst, l.renewed.Load(), l.version} }
+
+// Stamp tells the states of a part apart: an instance that comes or changes has
+// the highest version, one that goes makes them fewer.
+type Stamp struct {
+	Count   int
+	Version int64 // the highest of an instance
+}
+
+// Stamp is that of the part's instances.
+func (p *Part) Stamp() Stamp {
+	s := Stamp{Count: len(p.items)}
+	for i := range p.items {
+		s.Version = max(s.Version, p.items[i].version)
+	}
+	return s
+}
+
+// Divide returns parts of about size instances at most, the last of them for
+// the deleted ones; a small part remains whole. An instance stays in its part
+// as long as the number of parts stays.
+func (p *Part) Divide(size int) []Part {
+	if len(p.items) <= size {
+		return []Part{*p}
+	}
+	n := 2
+	for n*size < 2*len(p.items) {
+		n *= 2
+	}
+	parts := make([]Part, n+1)
+	for i := range parts {
+		parts[i].Name = p.Name
+	}
+	for _, it := range p.items {
+		i := n
+		if deleted(it) == 0 {
+			i = int(spread(it.in.ID) % uint32(n))
+		}
+		parts[i].items = append(parts[i].items, it)
+	}
+	return slices.DeleteFunc(parts, func(p Part) bool { return len(p.items) == 0 })
+}
+
+// spread is the hash FNV-1a: the same in every call, which a seeded one is not.
+func spread(s string) uint32 {
+	h := uint32(2166136261)
+	for i := range len(s) {
+		h = (h ^ uint32(s[i])) * 16777619
+	}
+	return h
+}
 
 // view is the instance with the true time of its last heartbeat.
 func (l *lease) view() *eureka.Instance {

@@ -8,16 +8,18 @@ import (
 	"sync"
 
 	"ccms/internal/eureka"
+	"ccms/internal/eureka/registry/lease"
 )
 
-// piece is one application, compressed without reference to anything before
-// it, so that it may stand anywhere in a deflate stream.
+// piece is an application or some instances of one, compressed without
+// reference to anything before it, so that it may stand anywhere in a deflate
+// stream.
 type piece struct {
-	version int64
-	packed  []byte // whole blocks; the last is stored, and its length is missing
-	size    int    // unpacked
-	crc     uint32 // of the unpacked bytes
-	shift   uint32 // what appending so many bytes does to a CRC
+	stamp  lease.Stamp
+	packed []byte // whole blocks; the last is stored, and its length is missing
+	size   int    // unpacked
+	crc    uint32 // of the unpacked bytes
+	shift  uint32 // what appending so many bytes does to a CRC
 }
 
 // level is the one gzip itself takes. Lists are read far more often than they
@@ -28,8 +30,8 @@ const level = flate.DefaultCompression
 type packers struct{ pool sync.Pool }
 
 // pack compresses raw and ends on a byte's boundary: Flush writes an empty
-// stored block, of which the length is cut off. join writes it, and may put a
-// separator into the block on the way.
+// stored block, of which the length is cut off. The splicer writes it, and puts
+// what stands between two pieces into the block on the way.
 func (p *packers) pack(raw []byte) *piece {
 	var b bytes.Buffer
 	w, ok := p.pool.Get().(*flate.Writer)
@@ -47,39 +49,62 @@ func (p *packers) pack(raw []byte) *piece {
 // gzipHeader says deflate, no name, no time, any system (RFC 1952).
 const gzipHeader = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
-// join splices a frame and pieces into one gzip member. A client that stops
-// after the first member reads all of it.
-func join(w eureka.Frame, pieces []*piece) []byte {
-	n := len(gzipHeader) + len(w.Before) + len(w.After) + 32
-	for _, p := range pieces {
-		n += len(p.packed) + 4 + len(w.Between)
+// join splices a frame and applications into one gzip member. A client that
+// stops after the first member reads all of it.
+func join(w eureka.Frame, apps []*application) []byte {
+	n := len(gzipHeader) + 64
+	for _, a := range apps {
+		for _, p := range a.pieces {
+			n += len(p.packed) + 64
+		}
 	}
 	s := splicer{b: append(make([]byte, 0, n), gzipHeader...)}
 	s.b = append(s.b, 0) // a stored block that is not the last one
-	s.stored(w.Before)
-	for i, p := range pieces {
-		s.piece(p)
-		if i < len(pieces)-1 {
-			s.stored(w.Between)
-		} else {
-			s.stored(nil)
+	s.plain(w.Before)
+	for i, a := range apps {
+		if i > 0 {
+			s.plain(w.Between)
 		}
+		s.plain(a.frame.Before)
+		for j, p := range a.pieces {
+			if j > 0 {
+				s.plain(a.frame.Between)
+			}
+			s.piece(p)
+		}
+		s.plain(a.frame.After)
 	}
-	s.b = append(s.b, 1) // the last block
-	s.stored(w.After)
-	s.b = binary.LittleEndian.AppendUint32(s.b, s.crc)
-	return binary.LittleEndian.AppendUint32(s.b, s.size)
+	return s.end(w.After)
 }
 
 // splicer builds the stream and its trailer.
 type splicer struct {
 	b    []byte
+	open []byte // of the stored block that was begun
 	crc  uint32
 	size uint32 // modulo 2³², as the trailer wants it
 }
 
+// plain adds bytes to the stored block that was begun.
+func (s *splicer) plain(b []byte) { s.open = append(s.open, b...) }
+
+// close ends the stored block that was begun; one that is too long, as by a
+// name of 60,000 letters, becomes several.
+func (s *splicer) close() {
+	rest := s.open
+	for len(rest) > maxStored {
+		s.stored(rest[:maxStored])
+		s.b = append(s.b, 0)
+		rest = rest[maxStored:]
+	}
+	s.stored(rest)
+	s.open = s.open[:0]
+}
+
+const maxStored = 1<<16 - 1
+
 // stored writes what follows the first byte of a stored block: length, its
-// complement, and the bytes (RFC 1951 3.2.4). A frame is far below 64 KiB.
+// complement, and the bytes (RFC 1951 3.2.4).
 func (s *splicer) stored(b []byte) {
 	n := uint16(len(b))
 	s.b = binary.LittleEndian.AppendUint16(s.b, n)
@@ -90,9 +115,20 @@ func (s *splicer) stored(b []byte) {
 }
 
 func (s *splicer) piece(p *piece) {
+	s.close()
 	s.b = append(s.b, p.packed...)
 	s.crc = multiply(p.shift, s.crc) ^ p.crc
 	s.size += uint32(p.size)
+}
+
+// end writes the last block and the trailer (RFC 1952).
+func (s *splicer) end(b []byte) []byte {
+	s.close()
+	s.b = append(s.b, 1) // the last block
+	s.plain(b)
+	s.close()
+	s.b = binary.LittleEndian.AppendUint32(s.b, s.crc)
+	return binary.LittleEndian.AppendUint32(s.b, s.size)
 }
 
 // A CRC is a polynomial over two elements, the highest power in the lowest

@@ -1,8 +1,8 @@
 // Package payload holds the registry's lists as they go over the wire, so that
-// a change costs what changed and not what is there: every application is
-// encoded and compressed by itself, once per change, and the pieces are spliced
-// into one gzip member. The list and the delta of a version are made once and
-// shared by all who ask.
+// a change costs what changed and not what is there: every application, and
+// every hundred instances of a large one, is encoded and compressed by itself,
+// once per change, and the pieces are spliced into one gzip member. The list and
+// the delta of a version are made once and shared by all who ask.
 //
 // It reads a lease.Table and knows no HTTP: package registry negotiates and
 // sends.
@@ -35,7 +35,7 @@ func New(t *lease.Table) *Store {
 	for _, xml := range []bool{false, true} {
 		for _, compact := range []bool{false, true} {
 			for _, delta := range []bool{false, true} {
-				s.docs[kind{eureka.Form{XML: xml, Compact: compact}, delta}] = &document{pieces: map[string]*piece{}}
+				s.docs[kind{eureka.Form{XML: xml, Compact: compact}, delta}] = &document{apps: map[string]*application{}}
 			}
 		}
 	}
@@ -47,8 +47,15 @@ func New(t *lease.Table) *Store {
 type document struct {
 	packed, plain atomic.Pointer[made]
 
-	mu     sync.Mutex
-	pieces map[string]*piece // by application
+	mu   sync.Mutex
+	apps map[string]*application
+}
+
+// application is one of a document, in pieces.
+type application struct {
+	version int64
+	pieces  []*piece     // one that is the whole application, or many
+	frame   eureka.Frame // around many
 }
 
 // made is a document of one version.
@@ -97,29 +104,59 @@ func (s *Store) encode(k kind, _ *document) *made {
 	return &made{p.Version, k.form.Applications(nil, p.Applications())}
 }
 
-// splice renews the pieces of the applications that changed and puts all
-// together.
+// splice renews the pieces that changed and puts all together.
 func (s *Store) splice(k kind, d *document) *made {
 	p := s.table.Look(k.delta, func(name string) int64 {
-		if had := d.pieces[name]; had != nil {
+		if had := d.apps[name]; had != nil {
 			return had.version
 		}
 		return 0
 	})
-	pieces, order := make(map[string]*piece, len(p.Parts)), make([]*piece, len(p.Parts))
-	var raw []byte
+	apps, order := make(map[string]*application, len(p.Parts)), make([]*application, len(p.Parts))
 	for i := range p.Parts {
 		part := &p.Parts[i]
-		if part.Known {
-			order[i] = d.pieces[part.Name]
-		} else {
-			app := part.Application()
-			raw = k.form.Piece(raw[:0], &app)
-			order[i] = s.packers.pack(raw)
-			order[i].version = part.Version
+		order[i] = d.apps[part.Name]
+		if !part.Known {
+			order[i] = s.renew(k.form, part, order[i])
 		}
-		pieces[part.Name] = order[i]
+		apps[part.Name] = order[i]
 	}
-	d.pieces = pieces // those of applications that are gone go with the old map
+	d.apps = apps // what is gone went with the old map
 	return &made{p.Version, join(k.form.Frame(p.Version, p.Hash), order)}
+}
+
+// pieceSize is how many instances a piece has at most, about: more take longer
+// to make after a change, fewer repeat themselves less and so compress worse.
+const pieceSize = 128
+
+// renew makes the pieces of an application anew, but for those it had.
+func (s *Store) renew(f eureka.Form, part *lease.Part, had *application) *application {
+	known := map[lease.Stamp]*piece{}
+	if had != nil && len(had.pieces) > 1 {
+		for _, p := range had.pieces {
+			known[p.stamp] = p
+		}
+	}
+	parts := part.Divide(pieceSize)
+	a := &application{version: part.Version}
+	if len(parts) > 1 {
+		a.frame = f.PieceFrame(part.Name)
+	}
+	var raw []byte
+	for i := range parts {
+		stamp := parts[i].Stamp()
+		p := known[stamp]
+		if p == nil {
+			app := parts[i].Application()
+			if len(parts) == 1 {
+				raw = f.Piece(raw[:0], &app)
+			} else {
+				raw = f.Instances(raw[:0], app.Instances)
+			}
+			p = s.packers.pack(raw)
+			p.stamp = stamp
+		}
+		a.pieces = append(a.pieces, p)
+	}
+	return a
 }

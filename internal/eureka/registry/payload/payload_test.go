@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -96,6 +97,71 @@ func TestASplicedDocumentIsThePlainOne(t *testing.T) {
 	})
 }
 
+// A large application is in pieces too: one instance that changes, comes or goes
+// makes one of them anew.
+func TestOnlyAPieceOfALargeApplicationIsPackedAgain(t *testing.T) {
+	g := table()
+	s := New(g)
+	for i := range 1000 {
+		register(t, g, instance("A", fmt.Sprint(i), eureka.Up))
+	}
+	pieces := func(delta bool) map[*piece]bool {
+		held := map[*piece]bool{}
+		for _, f := range forms() {
+			if got, want := unpack(t, s.Packed(f, delta)), string(s.Plain(f, delta)); len(got) != len(want) {
+				t.Fatalf("%d bytes, want %d", len(got), len(want))
+			}
+		}
+		var a eureka.Applications
+		a, err := eureka.ParseApplications(false, []byte(unpack(t, s.Packed(eureka.Form{}, delta))))
+		if err != nil || a.Hash != g.All().Hash {
+			t.Fatal(err, a.Hash)
+		}
+		seen, gone := map[string]bool{}, false
+		for _, in := range a.Apps[0].Instances {
+			gone = gone || in.Action == eureka.Deleted
+			if seen[in.ID] || gone && in.Action != eureka.Deleted {
+				t.Errorf("%s twice, or behind a deleted one", in.ID)
+			}
+			seen[in.ID] = true
+		}
+		for _, p := range s.docs[kind{delta: delta}].apps["A"].pieces {
+			held[p] = true
+		}
+		return held
+	}
+	for what, change := range map[string]func(){
+		"changes": func() { g.SetStatus("A", "500", eureka.Down, nil) },
+		"comes":   func() { register(t, g, instance("A", "new", eureka.Up)) },
+		"goes":    func() { g.Cancel("A", "501") },
+	} {
+		before := map[bool]map[*piece]bool{false: pieces(false), true: pieces(true)}
+		change()
+		for delta, before := range before {
+			fresh := 0
+			for p := range pieces(delta) {
+				if !before[p] {
+					fresh++
+				}
+			}
+			if len(before) < 8 || fresh < 1 || fresh > 2 {
+				t.Errorf("one %s, delta %t: %d of %d pieces are new", what, delta, fresh, len(before))
+			}
+		}
+	}
+}
+
+func TestANameMayBeLongerThanAStoredBlock(t *testing.T) {
+	g := lease.New(lease.Config{Log: slog.New(slog.DiscardHandler)})
+	s := New(g)
+	for i := range 2 * pieceSize {
+		register(t, g, &eureka.Instance{App: strings.Repeat("\x01", 30_000), ID: fmt.Sprint(i), Status: eureka.Up})
+	}
+	if got := unpack(t, s.Packed(eureka.Form{Compact: true}, false)); len(got) != len(s.Plain(eureka.Form{Compact: true}, false)) {
+		t.Errorf("%d bytes", len(got))
+	}
+}
+
 func TestADocumentIsMadeOnceForAVersion(t *testing.T) {
 	g := table()
 	s := New(g)
@@ -123,15 +189,15 @@ func TestOnlyWhatChangedIsPackedAgain(t *testing.T) {
 	register(t, g, instance("B", "1", eureka.Up))
 	s.Packed(eureka.Form{}, false)
 	d := s.docs[kind{}]
-	a, b := d.pieces["A"], d.pieces["B"]
+	a, b := d.apps["A"], d.apps["B"]
 	g.SetStatus("B", "1", eureka.Down, nil)
 	s.Packed(eureka.Form{}, false)
-	if d.pieces["A"] != a || d.pieces["B"] == b {
+	if d.apps["A"] != a || d.apps["B"] == b {
 		t.Error("the wrong piece was made again")
 	}
 	g.Cancel("B", "1")
 	s.Packed(eureka.Form{}, false)
-	if len(d.pieces) != 1 {
+	if len(d.apps) != 1 {
 		t.Error("the piece of an application that left is kept")
 	}
 }
