@@ -35,7 +35,10 @@ type record struct {
 
 // page is a document of records.
 type page struct {
-	Records []record `bson:"records"`
+	// At is the time of all its records, by which a period is found. Documents
+	// of earlier versions do without.
+	At      time.Time `bson:"at,omitempty"`
+	Records []record  `bson:"records"`
 }
 
 // head is the last record of a chain, or its beginning when number is 0.
@@ -82,7 +85,7 @@ func openBooks(ctx context.Context, cfg Config) (books, error) {
 	if cfg.Collection == "" {
 		cfg.Collection = "Audit"
 	}
-	records, err := store.Open[page](ctx, cfg.DB, store.Spec{Name: cfg.Collection})
+	records, err := store.Open[page](ctx, cfg.DB, store.Spec{Name: cfg.Collection, Ordered: []string{"at"}})
 	if err != nil {
 		return books{}, fmt.Errorf("audit: %w", err)
 	}
@@ -121,13 +124,14 @@ func (b books) link(prev head, r record) [sha256.Size]byte {
 
 // seal numbers recs behind prev and links them.
 func (l *Log) seal(prev head, recs []record, at time.Time) (page, head) {
+	at = at.UTC().Truncate(time.Millisecond)
 	for i := range recs {
 		r := &recs[i]
-		r.Chain, r.Number, r.At = l.chain, prev.number+1, at.UTC().Truncate(time.Millisecond)
+		r.Chain, r.Number, r.At = l.chain, prev.number+1, at
 		prev = head{number: r.Number, mac: l.link(prev, *r)}
 		r.MAC = bytes.Clone(prev.mac[:])
 	}
-	return page{Records: recs}, prev
+	return page{At: at, Records: recs}, prev
 }
 
 // follow checks that doc continues the chain behind prev and returns its end;
@@ -153,7 +157,7 @@ func (b books) follow(prev head, doc store.Record[page]) (head, error) {
 			return broken("missing or out of order")
 		}
 		want := b.link(prev, r)
-		if !hmac.Equal(want[:], r.MAC) {
+		if !hmac.Equal(want[:], r.MAC) || !doc.Value.At.IsZero() && !doc.Value.At.Equal(r.At) {
 			return broken("altered")
 		}
 		prev = head{number: r.Number, mac: want}
@@ -174,7 +178,12 @@ func (b books) headOf(ctx context.Context, chain string) (head, error) {
 	if err != nil {
 		return head{}, err
 	}
-	recs := last.Value.Records
+	return lastOf(chain, last.Value)
+}
+
+// lastOf is the last record of a document, as it is stored.
+func lastOf(chain string, doc page) (head, error) {
+	recs := doc.Records
 	if len(recs) == 0 || len(recs[len(recs)-1].MAC) != sha256.Size {
 		return head{}, &Broken{Chain: chain, What: "the last document is not one of ours"}
 	}

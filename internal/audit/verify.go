@@ -101,6 +101,34 @@ func Verify(ctx context.Context, cfg Config, kept ...Head) (Report, error) {
 	return r, nil
 }
 
+// Heads returns where every chain ends now, by name, without looking at what is
+// before: to be kept elsewhere, for a later Verify. Its cost grows with how often
+// processes started, not with what they recorded.
+func Heads(ctx context.Context, cfg Config) ([]Head, error) {
+	b, err := openBooks(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	marks, _, err := b.readCheckpoints(ctx, b.beginning(""))
+	if err != nil {
+		return nil, err
+	}
+	ends := map[string]head{}
+	for _, m := range marks {
+		if _, known := ends[m.Chain]; !known {
+			if ends[m.Chain], err = b.headOf(ctx, m.Chain); err != nil {
+				return nil, err
+			}
+		}
+	}
+	heads := make([]Head, 0, len(ends))
+	for _, chain := range slices.Sorted(maps.Keys(ends)) {
+		h := ends[chain]
+		heads = append(heads, Head{Chain: chain, Number: h.number, Value: bytes.Clone(h.mac[:])})
+	}
+	return heads, nil
+}
+
 // readRecords follows every chain and holds it against marks.
 func (b books) readRecords(ctx context.Context, marks []checkpoint) (map[string]head, error) {
 	want := map[string][]checkpoint{}

@@ -252,7 +252,7 @@ func (h *house) acts(name string) []recorded {
 	h.t.Helper()
 	pages := must(store.Open[struct {
 		Records []recorded `bson:"records"`
-	}](h.t.Context(), h.db, store.Spec{Name: "Audit"}))
+	}](h.t.Context(), h.db, store.Spec{Name: "Audit", Ordered: []string{"at"}}))
 	var all []recorded
 	for page, err := range pages.Find(h.t.Context(), store.Query{}) {
 		if err != nil {

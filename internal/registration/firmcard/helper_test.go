@@ -237,7 +237,7 @@ type line struct {
 // audited returns the records of an act with a result.
 func (w *world) audited(act, result string) []line {
 	w.t.Helper()
-	records, err := w.db.Collection(w.t.Context(), store.Spec{Name: "Audit"})
+	records, err := w.db.Collection(w.t.Context(), store.Spec{Name: "Audit", Ordered: []string{"at"}})
 	must(w.t, err)
 	var found []line
 	for d, err := range records.Find(w.t.Context(), store.Query{}) {
