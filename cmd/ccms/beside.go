@@ -49,9 +49,11 @@ func (c *mailRetryCmd) Run(ctx context.Context, p *program) error {
 	return boot.Beside(s, p.stdout, c.Output).RetryMail(ctx, c.ID)
 }
 
-// auditCmd holds ccms audit verify.
+// auditCmd holds ccms audit verify, head and export.
 type auditCmd struct {
 	Verify auditVerifyCmd `cmd:"" help:"Check that nothing in the audit log was altered, removed or inserted."`
+	Head   auditHeadCmd   `cmd:"" help:"Print where the audit log ends, to be kept elsewhere: verify --head reads it."`
+	Export auditExportCmd `cmd:"" help:"Print a firm's records, the oldest first, checked while they are read."`
 }
 
 type auditVerifyCmd struct {
@@ -66,4 +68,35 @@ func (c *auditVerifyCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return boot.Beside(s, p.stdout, c.Output).VerifyAudit(ctx, c.Head)
+}
+
+// auditHeadCmd is ccms audit head.
+type auditHeadCmd struct{}
+
+// Run implements the command.
+func (c *auditHeadCmd) Run(ctx context.Context, p *program) error {
+	s, err := p.load("", false)
+	if err != nil {
+		return err
+	}
+	return boot.Beside(s, p.stdout, "json").HeadAudit(ctx)
+}
+
+// auditExportCmd is ccms audit export.
+type auditExportCmd struct {
+	Output string `short:"o" enum:"json,csv" default:"json" help:"json, one object per line, or csv."`
+	Firm   string `required:"" placeholder:"FIRM_ID" help:"Whose records."`
+	From   string `placeholder:"TIME" help:"The first time that counts, as 2026-11-30 or 2026-11-30T08:00:00Z."`
+	To     string `placeholder:"TIME" help:"The first time that does not count any more."`
+}
+
+// Run implements the command.
+func (c *auditExportCmd) Run(ctx context.Context, p *program) error {
+	s, err := p.load("", false)
+	if err != nil {
+		return err
+	}
+	export := boot.Beside(s, p.stdout, c.Output).NewExport(c.Firm)
+	export.From, export.To = c.From, c.To
+	return export.Run(ctx)
 }

@@ -60,6 +60,15 @@ const maxPages = 400
 // of the store.
 func (l *Log) Page(ctx context.Context, f Filter) ([]Row, string, error) { return l.page(ctx, f) }
 
+// Page is Log.Page for who does not write.
+func Page(ctx context.Context, cfg Config, f Filter) ([]Row, string, error) {
+	b, err := openBooks(ctx, cfg)
+	if err != nil {
+		return nil, "", err
+	}
+	return b.page(ctx, f)
+}
+
 // Export yields all rows of f, the oldest first, checked as those of Page are.
 func Export(ctx context.Context, cfg Config, f Filter) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {

@@ -30,10 +30,12 @@ type Book struct {
 // ErrBroken is returned by VerifyAudit when a log was altered.
 var ErrBroken = errors.New("the audit log was altered, see above")
 
+var errNoLog = errors.New("no audit log is kept here: name the data folder of a login or card service with --data")
+
 // verifyAudit checks all logs, against the books of an earlier check too.
 func (d Desk) verifyAudit(ctx context.Context, kept []Book) ([]Book, error) {
 	if len(d.Logs) == 0 {
-		return nil, errors.New("no audit log is kept here: name the data folder of a login or card service with --data")
+		return nil, errNoLog
 	}
 	books := make([]Book, len(d.Logs))
 	for i, log := range d.Logs {
@@ -110,11 +112,21 @@ func readBooks(file string) ([]Book, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return books, nil
 	}
+	var kept []struct { // books of a check, or heads alone as HeadAudit writes them
+		Book
+		audit.Head
+	}
 	if err == nil {
-		err = json.Unmarshal(text, &books)
+		err = json.Unmarshal(text, &kept)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read heads: %w", err)
+	}
+	for _, k := range kept {
+		if k.Chain != "" {
+			k.Heads = append(k.Heads, k.Head)
+		}
+		books = append(books, k.Book)
 	}
 	return books, nil
 }

@@ -34,6 +34,9 @@ const (
 	listMail    = "mail list"
 	retryMail   = "mail retry"
 	verifyAudit = "audit verify"
+	headAudit   = "audit head"
+	listAudit   = "audit list"
+	pageAudit   = "audit page"
 	scanStore   = "scan store"
 )
 
@@ -47,6 +50,12 @@ func (d Desk) Do(ctx context.Context, name string, args []byte) (any, error) {
 		return act(ctx, d.retryMail, args)
 	case verifyAudit:
 		return act(ctx, d.verifyAudit, args)
+	case headAudit:
+		return act(ctx, d.headAudit, args)
+	case listAudit:
+		return act(ctx, d.listAudit, args)
+	case pageAudit:
+		return act(ctx, d.pageAudit, args)
 	case scanStore:
 		return act(ctx, d.searchStore, args)
 	case createFirm:

@@ -154,7 +154,7 @@ func TestAnAuditLogIsHeldAgainstItsLastCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"Audit", "AuditCheckpoint"} {
-		empty(t, o.log.DB, name)
+		empty(t, o.log.DB, specOf(name))
 	}
 	o.Format = "json"
 	err = o.VerifyAudit(t.Context(), heads)
@@ -173,9 +173,17 @@ func TestAnAuditLogIsHeldAgainstItsLastCheck(t *testing.T) {
 	}
 }
 
-func empty(t *testing.T, db store.DB, collection string) {
+// specOf is the Spec package audit opens a collection with.
+func specOf(name string) store.Spec {
+	if name == "Audit" {
+		return store.Spec{Name: name, Ordered: []string{"at"}}
+	}
+	return store.Spec{Name: name}
+}
+
+func empty(t *testing.T, db store.DB, spec store.Spec) {
 	t.Helper()
-	c, err := db.Collection(t.Context(), store.Spec{Name: collection})
+	c, err := db.Collection(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}
