@@ -13,6 +13,7 @@ import (
 	"ccms/internal/firm"
 	"ccms/internal/firm/directory"
 	"ccms/internal/firm/oauth"
+	"ccms/internal/firm/people"
 	"ccms/internal/httpserver"
 	"ccms/internal/login/roles"
 	"ccms/internal/trust"
@@ -51,7 +52,12 @@ func (p *process) wireFirms(ctx context.Context, s *chassis.Service, of firmsOf)
 			return nil, err
 		}
 	}
+	keys, err := openIdempotency(ctx, p, of.ring)
+	if err != nil {
+		return nil, err
+	}
 	firms.Routes(s.Mux)
+	people.New(people.Config{Firms: firms, Idempotency: keys}).Routes(s.Mux)
 	tokens.Routes(s.Mux)
 	return tokens, nil
 }

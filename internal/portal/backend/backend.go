@@ -72,6 +72,7 @@ func (b *Backend) ask(r *http.Request, c call) error {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", r.UserAgent()) // tells a person his devices apart
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
