@@ -41,6 +41,8 @@ import (
 //	mails n                       there are exactly n mails
 //	customer name                 sign up name@example.com, verify, log in; sets $EMAIL
 //	                              $PASSWORD $JWT
+//
+// and those about firms, in firm_test.go.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -55,6 +57,7 @@ func TestStories(t *testing.T) {
 			"DELETE": cmdCall("DELETE"), "HEAD": cmdCall("HEAD"), "OPTIONS": cmdCall("OPTIONS"),
 			"until": cmdUntil, "status": cmdStatus, "header": cmdHeader, "json": cmdJSON, "error": cmdError,
 			"save": cmdSave, "mail": cmdMail, "mails": cmdMails, "customer": cmdCustomer,
+			"firm": cmdFirm, "endpoint": cmdEndpoint, "signing": cmdSigning, "asked": cmdAsked, "becomes": cmdBecomes,
 		},
 	})
 }
@@ -70,6 +73,7 @@ type story struct {
 	answer    *http.Response
 	body      []byte
 	value     any // body as JSON, nil when it is none
+	endpoint  *endpoint
 }
 
 func of(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story) }
