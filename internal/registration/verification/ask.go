@@ -62,18 +62,20 @@ func (p *Pipeline) Ask(ctx context.Context, c Case) (Verdict, error) {
 		p.metrics.asked(Waiting)
 		return Verdict{}, &Unanswered{Waiting}
 	}
+	how := failed // whatever happens
+	defer func() { p.gate.leave(firm, how, p.now()) }()
 	v, err := p.call(ctx, c)
-	how, outcome := answered, v.Status
-	if u, ok := errors.AsType[*Unanswered](err); ok {
-		how, outcome = failed, u.Class
-	} else if err != nil {
-		how, outcome = aborted, "aborted"
-	}
-	p.gate.leave(firm, how, p.now())
-	p.metrics.asked(outcome)
-	if err == nil {
+	outcome := v.Status
+	switch u, vain := errors.AsType[*Unanswered](err); {
+	case vain:
+		outcome = u.Class
+	case err != nil:
+		how, outcome = aborted, aborting
+	default:
+		how = answered
 		p.DropCode(c.RegistrationID)
 	}
+	p.metrics.asked(outcome)
 	return v, err
 }
 

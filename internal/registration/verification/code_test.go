@@ -206,6 +206,34 @@ func TestCodesAreForgottenInTime(t *testing.T) {
 	})
 }
 
+func TestFirmsThatNobodyAsksAnyMoreAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClock().config()
+		c.Now = time.Now
+		p := open(t, c)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- p.Run(ctx) }()
+		asked := caseOf(t, visa, verification.Rules{Endpoint: &verification.Endpoint{URL: "https://10.0.0.1:1/"}})
+		asked.Mode = "live" // where that port is refused without a call
+		if _, err := p.Ask(ctx, asked); unanswered(err) != "unacceptable" || p.Firms() != 1 {
+			t.Errorf("%v, %d firms", err, p.Firms())
+		}
+		time.Sleep(59 * time.Minute)
+		synctest.Wait()
+		if p.Firms() != 1 {
+			t.Error("forgotten within the hour")
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if p.Firms() != 0 {
+			t.Error("remembered after an hour")
+		}
+		stop()
+		<-done
+	})
+}
+
 // TestNoSecretIsSaidAnywhere lets everything go wrong with a code, a secret and
 // a URL that are easy to find, and looks for them.
 func TestNoSecretIsSaidAnywhere(t *testing.T) {

@@ -10,6 +10,9 @@ func (p *Pipeline) Remembered() (clients, pairs int) {
 // Held counts the codes in memory.
 func (p *Pipeline) Held() int { return p.codes.held() }
 
+// Firms counts those whose endpoints are remembered.
+func (p *Pipeline) Firms() int { return len(p.gate.firms) }
+
 // Code opens a code that is held.
 func (p *Pipeline) Code(id string) ([]byte, bool) {
 	code, ok := p.codes.open(id, p.now())

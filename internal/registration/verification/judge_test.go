@@ -205,6 +205,21 @@ func TestAWalkThroughABIN(t *testing.T) {
 	}
 }
 
+// TestAWalkGoesOn tries more numbers than are remembered: each is flagged, and
+// what was tried first is new again.
+func TestAWalkGoesOn(t *testing.T) {
+	clock := newClock()
+	p := open(t, clock.config())
+	for i := range 100 {
+		c := caseOf(t, visa, verification.Rules{})
+		c.Number = numberUnder(t, "411111", i%50)
+		clock.advance(time.Second)
+		if v := p.Judge(c); slices.Contains(v.Flags, "bin_walk") != (i >= 19) {
+			t.Fatalf("number %d: %+v", i+1, v)
+		}
+	}
+}
+
 func TestManyBINsAreNoWalk(t *testing.T) {
 	p := open(t, newClock().config())
 	for i := range 90 {

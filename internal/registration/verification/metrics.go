@@ -6,6 +6,9 @@ import (
 	"ccms/internal/webhook"
 )
 
+// aborting is the outcome of a question that we broke off ourselves.
+const aborting = "aborted"
+
 // metrics counts what an operator would watch. Firms' own reasons are no
 // labels: only what this package says itself.
 type metrics struct {
@@ -27,7 +30,8 @@ func newMetrics(held func() int) metrics {
 		refusals: counter("ccms_verification_refusals_total", "Registrations that a built-in rule rejected.", "reason",
 			BrandNotAccepted, BINDenied, BINNotAllowed, VelocityCard, VelocityClient, BINWalk),
 		asks: counter("ccms_verification_asks_total", "Questions to firms' endpoints, by what became of them.", "outcome",
-			Verified, Rejected, Waiting, Status, Malformed, webhook.Guarded, webhook.Unreachable, webhook.TooSlow),
+			Verified, Rejected, Waiting, Status, Malformed, aborting, webhook.Unacceptable, webhook.Guarded,
+			webhook.Unknown, webhook.Unreachable, webhook.Untrusted, webhook.TooSlow, webhook.TooLarge),
 		held: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "ccms_verification_codes_held", Help: "Security codes that wait in memory for a firm's endpoint.",
 		}, func() float64 { return float64(held()) }),
