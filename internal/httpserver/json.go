@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -91,22 +90,30 @@ func decode(w http.ResponseWriter, r *http.Request, limit int64, in any) error {
 	if !isJSON(r) {
 		return problem.WrongMediaType()
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	defer clear(body)
+	body, err := ReadBody(w, r, limit)
+	defer body.Wipe()
 	if err != nil {
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			return problem.BodyTooLarge()
 		}
 		return problem.Validation("Send the whole body without long pauses.").Because(err)
 	}
-	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
+	if !bytes.HasPrefix(bytes.TrimLeft(body.Reveal(), " \t\r\n"), []byte("{")) {
 		return problem.Validation("Send one JSON object.")
 	}
-	if err := json.Unmarshal(body, in, json.RejectUnknownMembers(true)); err != nil {
+	secret.Do(func() { err = json.Unmarshal(body.Reveal(), in, json.RejectUnknownMembers(true)) })
+	if err != nil {
 		// The cause would quote the caller's data, so it is dropped.
 		return problem.Validation("Send one JSON object with only the members the API description names, each once and of its type.")
 	}
 	return nil
+}
+
+// ReadBody returns the body of r, which the caller wipes, up to limit bytes;
+// what it read comes with an error too, of which a *http.MaxBytesError says that
+// there is more.
+func ReadBody(w http.ResponseWriter, r *http.Request, limit int64) (secret.Bytes, error) {
+	return secret.ReadAll(http.MaxBytesReader(w, r.Body, limit), int(max(0, min(r.ContentLength, limit))))
 }
 
 func isJSON(r *http.Request) bool {

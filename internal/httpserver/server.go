@@ -19,6 +19,7 @@ import (
 
 	"ccms/internal/identity"
 	"ccms/internal/problem"
+	"ccms/internal/secret/wire"
 )
 
 // Config describes a Server.
@@ -82,7 +83,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: listen on %s: %w", cfg.Name, cfg.Addr, err)
 	}
-	s := &Server{cfg: cfg, listener: l}
+	s := &Server{cfg: cfg, listener: wire.Accepting(l)}
 	if a, ok := l.Addr().(*net.TCPAddr); ok {
 		s.loopback = a.IP.IsLoopback()
 	}
@@ -98,6 +99,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		ConnContext:       withConn,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 
 		DisableGeneralOptionsHandler: true,
@@ -168,6 +170,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		rec.Header().Set("Connection", "close")
 	}
 	defer s.finish(rec, r, i, start)
+	defer forgetful(r)()
 	if err := s.admit(r); err != nil {
 		WriteError(s.cfg.Log, rec, r, err)
 		return

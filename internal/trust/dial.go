@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ccms/internal/eureka"
+	"ccms/internal/secret/wire"
 )
 
 // The bounds of a connection between our services: they give up early, since a
@@ -24,13 +25,21 @@ const (
 // environment, quick to notice a dead instance, connections kept.
 func NewTransport() *http.Transport {
 	return &http.Transport{
-		DialContext:           newDialer().DialContext,
+		DialContext:           dial,
 		MaxIdleConns:          512,
 		MaxIdleConnsPerHost:   128,
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
 		DisableCompression:    true,
 	}
+}
+
+func dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	c, err := newDialer().DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	return wire.Dialled(c), nil
 }
 
 func newDialer() *net.Dialer {
@@ -65,5 +74,5 @@ func (t *Trust) dial(ctx context.Context, name, network, addr string) (net.Conn,
 		_ = raw.Close()
 		return nil, &net.OpError{Op: "dial", Net: network, Addr: raw.RemoteAddr(), Err: fmt.Errorf("as %s: %w", name, err)}
 	}
-	return conn, nil
+	return wire.Dialled(conn), nil
 }

@@ -73,7 +73,9 @@ func Hash(p secret.Bytes, cost int) (string, error) {
 	if len(b) > MaxBytes || bytes.IndexByte(b, 0) >= 0 {
 		return "", errors.New("password: too long or with a NUL")
 	}
-	h, err := bcrypt.GenerateFromPassword(b, cost)
+	var h []byte
+	var err error
+	secret.Do(func() { h, err = bcrypt.GenerateFromPassword(b, cost) }) // bcrypt copies b and keeps the copy
 	if err != nil {
 		return "", fmt.Errorf("password: hash: %w", err)
 	}
@@ -87,7 +89,8 @@ func Match(hash string, p secret.Bytes) bool {
 	b := norm.NFC.Bytes(p.Reveal())
 	defer wipeCopy(b, p)
 	possible := len(b) > 0 && len(b) <= MaxBytes && bytes.IndexByte(b, 0) < 0
-	same := bcrypt.CompareHashAndPassword([]byte(hash), b[:min(len(b), MaxBytes)]) == nil
+	var same bool
+	secret.Do(func() { same = bcrypt.CompareHashAndPassword([]byte(hash), b[:min(len(b), MaxBytes)]) == nil })
 	return same && possible
 }
 
