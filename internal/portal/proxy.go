@@ -2,6 +2,8 @@ package portal
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
@@ -11,6 +13,8 @@ import (
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
 	"ccms/internal/portal/backend"
+	"ccms/internal/problem"
+	"ccms/internal/secret"
 )
 
 // budget is how long a call passed on may take. It is longer than any budget
@@ -45,9 +49,65 @@ func (s *Service) pass(service string) httpserver.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		ctx, cancel := context.WithTimeout(r.Context(), budget)
 		defer cancel()
-		proxy.ServeHTTP(w, r.WithContext(ctx))
+		r = r.WithContext(ctx)
+		if r.ContentLength < 0 {
+			whole, err := hold(w, r)
+			if err != nil {
+				return err
+			}
+			defer whole.Close()
+			r.Body, r.ContentLength, r.TransferEncoding = whole, whole.length(), nil
+		}
+		proxy.ServeHTTP(w, r)
 		return nil
 	}
+}
+
+// held is a body in memory of our own, which closing it wipes. A body whose
+// length nobody knows is held until its end, because http.Transport sends such
+// a one through buffers that it shares and never clears.
+type held struct {
+	mu      sync.Mutex // a transport may go on reading after it has answered
+	content secret.Bytes
+	unread  []byte
+}
+
+// heldLimit is the most that any service takes (decision A4, bulk).
+const heldLimit = 4 << 20
+
+func hold(w http.ResponseWriter, r *http.Request) (*held, error) {
+	content, err := httpserver.ReadBody(w, r, heldLimit)
+	if err == nil {
+		return &held{content: content, unread: content.Reveal()}, nil
+	}
+	content.Wipe()
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, problem.BodyTooLarge()
+	}
+	return nil, problem.Validation("Send the whole body without long pauses.").Because(err)
+}
+
+func (h *held) length() int64 { return int64(h.content.Len()) }
+
+// Read implements io.Reader.
+func (h *held) Read(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.unread) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, h.unread)
+	h.unread = h.unread[n:]
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (h *held) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.unread = nil
+	h.content.Wipe()
+	return nil
 }
 
 // buffers lends the proxy the memory through which answers pass. It is wiped
