@@ -4,15 +4,20 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZTIME   ?= 5s
 
-.PHONY: build test check check-peers bench format vet lint vulnerabilities generated race fuzz api seeds
+.PHONY: build release test check check-peers bench format vet lint vulnerabilities generated race fuzz api seeds memory
 
 build: ## the binary
 	go build -o bin/ccms ./cmd/ccms
 
+# What secrets leave in memory is erased where the platform can
+# (docs/secrets-in-memory.md): that is an experiment of the Go runtime.
+release: ## the binary for production
+	CGO_ENABLED=0 GOEXPERIMENT=runtimesecret go build -trimpath -o bin/release/ccms ./cmd/ccms
+
 test: ## every test
 	go test ./...
 
-check: format vet lint vulnerabilities generated race seeds api ## all that a change must pass beside the tests
+check: format vet lint vulnerabilities generated race seeds api memory ## all that a change must pass beside the tests
 	@echo "check: passed"
 
 check-peers: ## tests against other people's software
@@ -56,3 +61,6 @@ fuzz: ## each fuzz target for FUZZTIME, looking for more
 
 api: ## the API documents are valid, and what the running services answer
 	@scripts/api
+
+memory: ## what requests leave in the memory of a release build, and of a plain one
+	@scripts/memory
