@@ -62,6 +62,9 @@ func (s *Service) handleBulk(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return problem.Validation("Send one JSON object a line.")
+	}
 	lines := bytes.Split(text, []byte("\n"))
 	if len(lines) > bulkLines+1 || len(lines) == bulkLines+1 && len(bytes.TrimSpace(lines[bulkLines])) > 0 {
 		return problem.BodyTooLarge().With("Send at most 1,000 lines of together 4 MiB.")

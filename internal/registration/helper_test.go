@@ -71,6 +71,7 @@ type world struct {
 	db       *storetest.Fault // around sqlite
 	root     *keyring.File
 	secrets  map[string]secret.Bytes
+	wrap     func(registration.Cards) registration.Cards // what stands before the real ones
 	guard    func(scope string) httpserver.Authenticate
 	service  *registration.Service
 	cards    *firmcard.Service
@@ -124,8 +125,12 @@ func (w *world) process() (*registration.Service, http.Handler) {
 		DB: w.db, Audit: record, Adopt: w.pipeline.Adopt, Require: w.guard, Log: w.log, Now: w.now,
 	})
 	must(w.t, err)
+	var cards registration.Cards = w.cards
+	if w.wrap != nil {
+		cards = w.wrap(cards)
+	}
 	s, err := registration.Open(ctx, registration.Config{
-		DB: w.db, Cards: w.cards, Pipeline: w.pipeline, Rules: rules.Rules, Audit: record, Idempotency: once, Sealer: ring,
+		DB: w.db, Cards: cards, Pipeline: w.pipeline, Rules: rules.Rules, Audit: record, Idempotency: once, Sealer: ring,
 		Require: w.guard, Log: w.log, Now: w.now,
 	})
 	must(w.t, err)

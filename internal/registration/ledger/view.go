@@ -21,7 +21,7 @@ type Status struct {
 	CVVStatus string `json:"cvv_status,omitzero"`
 }
 
-// Status is what a firm is told of the registration under k.
+// StatusOf is what a firm is told of the registration, which is the one under k.
 func (r *Registration) StatusOf(k Key, now time.Time) Status {
 	s := Status{ID: k.ID.String(), Status: r.StatusAt(now), Reason: r.Reason}
 	if r.Status == verification.Verified {
