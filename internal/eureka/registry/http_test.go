@@ -458,6 +458,9 @@ func TestASnapshotForgetsNobody(t *testing.T) {
 	}
 
 	s = serve(t, cfg)
+	if own := s.owns("out"); own != eureka.Up {
+		t.Errorf("own status %s", own)
+	}
 	after := s.apps("/apps")
 	if after.Hash != before.Hash || after.Version <= before.Version {
 		t.Errorf("hash %s was %s, version %d was %d", after.Hash, before.Hash, after.Version, before.Version)
@@ -521,4 +524,14 @@ func TestTheSnapshotFollowsTheChanges(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// owns is what an instance said of itself.
+func (s *rest) owns(id string) eureka.Status {
+	for _, e := range s.reg.Leases().Entries() {
+		if e.ID == id {
+			return e.Own
+		}
+	}
+	return ""
 }

@@ -7,21 +7,16 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"ccms/internal/eureka"
+	"ccms/internal/eureka/registry/dashboard"
 )
 
-// figure is one name and value, in the order they are shown.
-type figure struct{ name, value string }
-
-// statusInfo is the registry's report on itself, in the reference's words.
-type statusInfo struct{ general, application, instance []figure }
-
-func (g *Registry) info() statusInfo {
+// info is the registry's report on itself, in the reference's words.
+func (g *Registry) info() []dashboard.Section {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	stats := g.Stats()
@@ -37,24 +32,21 @@ func (g *Registry) info() statusInfo {
 			unavailable = append(unavailable, p.URL)
 		}
 	}
-	used := int64(0)
-	if m.Sys > 0 {
-		used = int64(100 * m.HeapAlloc / m.Sys)
-	}
-	return statusInfo{
-		general: []figure{
-			{"environment", "production"},
-			{"num-of-cpus", strconv.Itoa(runtime.NumCPU())},
-			{"total-avail-memory", megabytes(m.Sys)},
-			{"current-memory-usage", fmt.Sprintf("%s (%d%%)", megabytes(m.HeapAlloc), used)},
-			{"server-uptime", uptime(stats.Uptime)},
-		},
-		application: []figure{
-			{"registered-replicas", strings.Join(registered, ", ")},
-			{"available-replicas", eachComma(available)},
-			{"unavailable-replicas", eachComma(unavailable)},
-		},
-		instance: []figure{{"status", string(eureka.Up)}},
+	used := 100 * m.HeapAlloc / max(m.Sys, 1)
+	return []dashboard.Section{
+		{Name: "generalStats", Title: "General Info", Figures: []dashboard.Figure{
+			{Name: "environment", Value: g.cfg.Environment},
+			{Name: "num-of-cpus", Value: strconv.Itoa(runtime.NumCPU())},
+			{Name: "total-avail-memory", Value: megabytes(m.Sys)},
+			{Name: "current-memory-usage", Value: fmt.Sprintf("%s (%d%%)", megabytes(m.HeapAlloc), used)},
+			{Name: "server-uptime", Value: dashboard.Uptime(stats.Uptime)},
+		}},
+		{Name: "applicationStats", Title: "Replication", Figures: []dashboard.Figure{
+			{Name: "registered-replicas", Value: strings.Join(registered, ", ")},
+			{Name: "available-replicas", Value: eachComma(available)},
+			{Name: "unavailable-replicas", Value: eachComma(unavailable)},
+		}},
+		{Name: "instanceInfo", Title: "Instance Info", Figures: []dashboard.Figure{{Name: "status", Value: string(eureka.Up)}}},
 	}
 }
 
@@ -68,19 +60,6 @@ func eachComma(words []string) string {
 	return strings.Join(words, ",") + ","
 }
 
-// uptime is "1 day 03:04", in the reference's words.
-func uptime(d time.Duration) string {
-	days := int(d.Hours()) / 24
-	clock := fmt.Sprintf("%02d:%02d", int(d.Hours())%24, int(d.Minutes())%60)
-	switch days {
-	case 0:
-		return clock
-	case 1:
-		return "1 day " + clock
-	}
-	return strconv.Itoa(days) + " days " + clock
-}
-
 // getInfo is the report in either syntax. The reference's JSON lacks its last
 // brace.
 func (g *Registry) getInfo(c *call) {
@@ -89,36 +68,35 @@ func (g *Registry) getInfo(c *call) {
 		empty(c.w, http.StatusNotAcceptable)
 		return
 	}
-	info := g.info()
-	sections := []struct {
-		name    string
-		figures []figure
-	}{{"generalStats", info.general}, {"applicationStats", info.application}, {"instanceInfo", info.instance}}
-	var b []byte
+	format := infoJSON
 	if a.form.XML {
-		b = append(b, "<com.netflix.eureka.util.StatusInfo>\n"...)
-		for _, s := range sections {
-			b = fmt.Appendf(b, "  <%s>\n", s.name)
-			for _, f := range s.figures {
-				b = fmt.Appendf(b, "    <%[1]s>%[2]s</%[1]s>\n", f.name, html.EscapeString(f.value))
-			}
-			b = fmt.Appendf(b, "  </%s>\n", s.name)
+		format = infoXML
+	}
+	c.send(http.StatusOK, a.label, format(g.info()))
+}
+
+func infoXML(sections []dashboard.Section) []byte {
+	b := []byte("<com.netflix.eureka.util.StatusInfo>\n")
+	for _, s := range sections {
+		b = fmt.Appendf(b, "  <%s>\n", s.Name)
+		for _, f := range s.Figures {
+			b = fmt.Appendf(b, "    <%[1]s>%[2]s</%[1]s>\n", f.Name, html.EscapeString(f.Value))
 		}
-		b = append(b, "</com.netflix.eureka.util.StatusInfo>"...)
-	} else {
-		b = append(b, '{')
-		for i, s := range sections {
-			b = appendMember(b, i, s.name)
-			b = append(b, '{')
-			for j, f := range s.figures {
-				b = appendMember(b, j, f.name)
-				b, _ = jsontext.AppendQuote(b, f.value)
-			}
-			b = append(b, '}')
+		b = fmt.Appendf(b, "  </%s>\n", s.Name)
+	}
+	return append(b, "</com.netflix.eureka.util.StatusInfo>"...)
+}
+
+func infoJSON(sections []dashboard.Section) []byte {
+	b := []byte{'{'}
+	for i, s := range sections {
+		b = append(appendMember(b, i, s.Name), '{')
+		for j, f := range s.Figures {
+			b, _ = jsontext.AppendQuote(appendMember(b, j, f.Name), f.Value)
 		}
 		b = append(b, '}')
 	}
-	c.send(http.StatusOK, a.label, b)
+	return append(b, '}')
 }
 
 func appendMember(b []byte, i int, name string) []byte {
@@ -133,8 +111,10 @@ func appendMember(b []byte, i int, name string) []byte {
 // does, which knows of no application there.
 func (g *Registry) getOverrides(c *call) {
 	held := map[string]eureka.Status{}
-	for in, override := range g.leases.Overrides {
-		held[in.ID] = override
+	for _, e := range g.leases.Entries() {
+		if e.Override != eureka.Unknown {
+			held[e.ID] = e.Override
+		}
 	}
 	b, err := json.Marshal(held, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 	if err != nil {

@@ -21,6 +21,7 @@ func (g *Registry) operatorRoutes(mux *httpserver.Mux) {
 	handle("PUT /operator/instances/{app}/{id}/status", httpserver.JSON(g.override))
 	handle("DELETE /operator/instances/{app}/{id}/status", httpserver.JSON(g.bringBack))
 	handle("DELETE /operator/instances/{app}/{id}", httpserver.JSON(g.deregister))
+	handle("DELETE /operator/self-preservation", httpserver.JSON(g.leave))
 }
 
 // overrideIn is the status an operator gives an instance.
@@ -51,6 +52,13 @@ func (g *Registry) bringBack(r *http.Request, _ httpserver.None) (httpserver.Mes
 func (g *Registry) deregister(r *http.Request, _ httpserver.None) (httpserver.Message, error) {
 	err := g.act(r, action{"instance deregistered", peer.Cancel, "", g.leases.Cancel})
 	return httpserver.Message{Message: "Instance deregistered"}, err
+}
+
+// leave ends self-preservation until it is needed again.
+func (g *Registry) leave(r *http.Request, _ httpserver.None) (httpserver.Message, error) {
+	g.leases.Leave()
+	g.cfg.Log.InfoContext(r.Context(), "self-preservation ended by an operator")
+	return httpserver.Message{Message: "Self-preservation ended"}, nil
 }
 
 // action is what an operator does: in words, as peers are told, and how.

@@ -7,6 +7,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -64,6 +65,9 @@ type Config struct {
 	// to it, with the application and the id as query. Default "": no buttons.
 	Console string
 
+	// Environment is shown as it is. Default "default".
+	Environment string
+
 	// Leases tunes bounds, eviction and self-preservation; the fields above
 	// win over its own of the same name.
 	Leases lease.Config
@@ -93,7 +97,8 @@ func New(cfg Config) *Registry {
 	p.Table, p.Epoch, p.Proven = g.leases, g.epoch, g.proven
 	g.peers = peer.New(p)
 	g.pages = dashboard.New(dashboard.Config{
-		Table: g.leases, Peers: g.peers.Statuses, Now: cfg.Now, Console: cfg.Console, Prefix: cfg.Prefix,
+		Table: g.leases, Peers: g.peers.Statuses, Info: g.info, Now: cfg.Now,
+		Environment: cfg.Environment, Console: cfg.Console,
 	})
 	return g
 }
@@ -111,6 +116,7 @@ func (c Config) withDefaults() Config {
 	case "/":
 		c.Prefix = ""
 	}
+	c.Environment = cmp.Or(c.Environment, "default")
 	if c.Reserved == nil {
 		c.Reserved = eureka.Reserved()
 	}

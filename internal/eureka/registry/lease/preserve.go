@@ -66,9 +66,19 @@ func (t *Table) threshold() int64 {
 // promised, the network is likelier to have failed than the instances, and
 // nobody is evicted. The caller holds the lock.
 func (t *Table) protected() bool {
-	return !t.cfg.NoSelfPreservation && t.size >= t.cfg.ProtectFrom &&
-		t.renewed.lastMinute(t.cfg.Now()) <= t.threshold()
+	if t.cfg.NoSelfPreservation || t.size < t.cfg.ProtectFrom {
+		return false
+	}
+	if t.renewed.lastMinute(t.cfg.Now()) > t.threshold() {
+		t.left.Store(false)
+		return false
+	}
+	return !t.left.Load()
 }
+
+// Leave ends self-preservation by hand, until enough heartbeats have come and
+// failed once more.
+func (t *Table) Leave() { t.left.Store(true) }
 
 // budget limits how many leases may be evicted in a minute.
 type budget struct {
@@ -191,6 +201,35 @@ func (t *Table) allowance(now time.Time, n int) int {
 	return n
 }
 
+// Protection is what self-preservation is doing.
+type Protection int
+
+// The states of self-preservation.
+const (
+	Watching Protection = iota // enough heartbeats come
+	TooSmall                   // the registry is too small to be protected
+	Off                        // switched off by configuration
+	Early                      // holding evictions back: no full minute was counted yet
+	Holding                    // holding evictions back
+	Left                       // too few heartbeats come, but an operator ended it
+)
+
+func (t *Table) protection(protected bool) Protection {
+	switch {
+	case t.cfg.NoSelfPreservation:
+		return Off
+	case t.size < t.cfg.ProtectFrom:
+		return TooSmall
+	case protected && t.cfg.Now().Sub(t.started) < 2*time.Minute:
+		return Early
+	case protected:
+		return Holding
+	case t.left.Load():
+		return Left
+	}
+	return Watching
+}
+
 // Stats is the registry's condition, for metrics and the page.
 type Stats struct {
 	Instances         map[eureka.Status]int
@@ -198,9 +237,10 @@ type Stats struct {
 	Version           int64
 	RenewsLastMinute  int64
 	RenewThreshold    int64
-	Protected         bool  // self-preservation holds evictions back
-	LeaseExpiration   bool  // leases expire: the opposite of Protected
-	Protects          bool  // self-preservation may hold them back: it is on, and the registry large enough
+	Protected         bool // self-preservation holds evictions back
+	LeaseExpiration   bool // leases expire: the opposite of Protected
+	Protection        Protection
+	ProtectFrom       int   // instances
 	Evicted           int64 // leases that ran out since the start
 	Delta             int   // entries
 	Bytes             int   // about what the instances hold
@@ -219,7 +259,8 @@ func (t *Table) Stats() Stats {
 		Delta: len(t.log.entries), Bytes: t.bytes, Uptime: now.Sub(t.started),
 	}
 	s.LeaseExpiration = !s.Protected
-	s.Protects = !t.cfg.NoSelfPreservation && t.size >= t.cfg.ProtectFrom
+	s.Protection = t.protection(s.Protected)
+	s.ProtectFrom = t.cfg.ProtectFrom
 	for l := range t.leases() {
 		s.OldestUnrenewedMS = max(s.OldestUnrenewedMS, now.UnixMilli()-l.renewed.Load())
 	}

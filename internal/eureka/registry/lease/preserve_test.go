@@ -268,3 +268,38 @@ func TestEightWritersAtOnceLeaveCountsThatAgree(t *testing.T) {
 		t.Errorf("hash %s, counted %s", got, want)
 	}
 }
+
+// 7.8: an operator may end self-preservation; it returns with the next outage.
+func TestAnOperatorEndsSelfPreservation(t *testing.T) {
+	g, at := quiet(t, Config{ProtectFrom: 1})
+	mustRegister(t, g, instance("SVC", "i", eureka.Up, 1), false)
+	state := func(want Protection) {
+		t.Helper()
+		if s := g.Stats(); s.Protection != want || s.Protected != (want == Early || want == Holding) {
+			t.Errorf("%+v, want %d", s, want)
+		}
+	}
+	state(Early)
+	at.pass(3 * time.Minute)
+	state(Holding)
+	if gone := g.evict(at.now(), 0); len(gone) != 0 {
+		t.Fatal("evicted under protection")
+	}
+	g.Leave()
+	state(Left)
+	if gone := g.evict(at.now(), 0); len(gone) != 1 {
+		t.Error("not evicted after an operator's word")
+	}
+	mustRegister(t, g, instance("SVC", "i", eureka.Up, 1), false)
+	for range 5 {
+		g.Heartbeat("SVC", "i", Beat{})
+	}
+	at.pass(time.Minute)
+	state(Watching)
+	at.pass(2 * time.Minute)
+	state(Holding)
+	g.cfg.ProtectFrom = 2
+	state(TooSmall)
+	g.cfg.NoSelfPreservation = true
+	state(Off)
+}

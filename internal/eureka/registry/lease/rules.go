@@ -54,7 +54,7 @@ func (t *Table) store(in *eureka.Instance, replicated bool) (fresh bool, err err
 	now := t.now()
 	in.LastDirty = cmp.Or(in.LastDirty, now)
 	old, known := t.find(in.App, in.ID)
-	l := &lease{override: eureka.Unknown, duration: time.Duration(in.Lease.Duration) * time.Second}
+	l := &lease{override: eureka.Unknown, own: in.Status, duration: time.Duration(in.Lease.Duration) * time.Second}
 	var existing eureka.Status
 	if known {
 		existing = old.inst.Status
@@ -62,7 +62,7 @@ func (t *Table) store(in *eureka.Instance, replicated bool) (fresh bool, err err
 		in.Lease.ServiceUp = old.inst.Lease.ServiceUp
 		if old.inst.LastDirty > in.LastDirty && !old.cleared {
 			kept := *old.inst // the registry knows better; the lease is fresh all the same
-			in = &kept
+			in, l.own = &kept, old.own
 		}
 	} else {
 		in.Lease.ServiceUp = 0
@@ -260,6 +260,10 @@ func (t *Table) AddMetadata(app, id string, add map[string]string) (bool, error)
 		in.Metadata = make(map[string]string, len(add))
 	}
 	maps.Copy(in.Metadata, add)
+	own := l.own
 	_, err := t.store(in, false)
+	if l, ok := t.find(app, id); ok {
+		l.own = own // which metadata say nothing of
+	}
 	return true, err
 }

@@ -23,6 +23,14 @@ type snapshot struct {
 	// Cleared lists instances whose override was removed and who have not
 	// registered since.
 	Cleared []name `json:"cleared,omitempty"`
+	// Own lists what instances said of themselves that are shown otherwise.
+	Own []own `json:"own,omitempty"`
+}
+
+type own struct {
+	App    string        `json:"app"`
+	ID     string        `json:"id"`
+	Status eureka.Status `json:"status"`
 }
 
 type name struct {
@@ -65,6 +73,9 @@ func (t *Table) save() error {
 	for l := range t.leases() {
 		if l.cleared {
 			s.Cleared = append(s.Cleared, name{l.inst.App, l.inst.ID})
+		}
+		if l.own != l.inst.Status {
+			s.Own = append(s.Own, own{l.inst.App, l.inst.ID, l.own})
 		}
 	}
 	t.mu.RUnlock()
@@ -134,6 +145,11 @@ func (t *Table) load() error {
 	for _, a := range t.apps {
 		a.version = t.changed
 	}
+	for _, o := range s.Own {
+		if l, ok := t.find(o.App, o.ID); ok {
+			l.own, _ = eureka.ParseStatus(string(o.Status))
+		}
+	}
 	return nil
 }
 
@@ -142,7 +158,7 @@ func (t *Table) restore(in *eureka.Instance, cleared bool, now int64) {
 		return
 	}
 	l := &lease{
-		override: in.Overridden, cleared: cleared, version: t.version.Add(1),
+		override: in.Overridden, own: in.Status, cleared: cleared, version: t.version.Add(1),
 		duration: time.Duration(in.Lease.Duration) * time.Second,
 	}
 	t.put(l, in)

@@ -115,6 +115,7 @@ type Table struct {
 	waiting chan struct{} // closed at the next change; nil when nobody waits
 	last    [2]ring       // who came and who went
 	evicted int64         // since the start
+	left    atomic.Bool   // an operator ended self-preservation
 	budget  budget
 }
 
@@ -131,7 +132,8 @@ type application struct {
 // share the lock.
 type lease struct {
 	inst     *eureka.Instance
-	version  int64 // of its last change
+	own      eureka.Status // what it said of itself, before any rule
+	version  int64         // of its last change
 	bytes    int
 	reserved bool // writes need a proof
 	duration time.Duration

@@ -271,28 +271,27 @@ func (t *Table) VIP(name string, secure bool) eureka.Applications {
 	return a
 }
 
-// Overrides yields the status overrides in force, by application and id.
-func (t *Table) Overrides(yield func(in *eureka.Instance, override eureka.Status) bool) {
+// Entry is an instance as an operator sees it.
+type Entry struct {
+	*eureka.Instance               // its Status is the effective one
+	Own              eureka.Status // what it said of itself
+	Override         eureka.Status // Unknown for none
+	Renewed          int64         // Unix milliseconds of the last heartbeat
+	Expires          int64         // Unix milliseconds of the end without another
+}
+
+// Entries returns every instance, by application and id.
+func (t *Table) Entries() []Entry {
 	t.mu.RLock()
-	var held []*eureka.Instance
-	for _, a := range t.apps {
-		for _, l := range a.leases {
-			if l.override != eureka.Unknown {
-				in := *l.inst
-				in.Overridden = l.override
-				held = append(held, &in)
-			}
-		}
+	all := make([]Entry, 0, t.size)
+	for l := range t.leases() {
+		all = append(all, Entry{l.inst, l.own, l.override, l.renewed.Load(), l.deadline.Load()})
 	}
 	t.mu.RUnlock()
-	slices.SortFunc(held, func(a, b *eureka.Instance) int {
+	slices.SortFunc(all, func(a, b Entry) int {
 		return cmp.Or(strings.Compare(a.App, b.App), strings.Compare(a.ID, b.ID))
 	})
-	for _, in := range held {
-		if !yield(in, in.Overridden) {
-			return
-		}
-	}
+	return all
 }
 
 // Reserved reports whether writes to an instance need a proof: its name, or
