@@ -40,13 +40,17 @@ type act struct {
 	reason string
 }
 
+func (a act) entry(by Caller) audit.Entry {
+	return audit.Entry{
+		Act: a.name, Actor: by.ID, Object: a.object, Owner: a.firm,
+		From: by.Address, Request: by.Request, Reason: a.reason,
+	}
+}
+
 // do runs f as an audited act: on record before it happens, its outcome behind
 // it. Without the record it does not happen (decision D9).
 func (s *Service) do(ctx context.Context, by Caller, a act, f func() error) error {
-	recorded, err := s.cfg.Audit.Begin(ctx, audit.Entry{
-		Act: a.name, Actor: by.ID, Object: a.object, Owner: a.firm,
-		From: by.Address, Request: by.Request, Reason: a.reason,
-	})
+	recorded, err := s.cfg.Audit.Begin(ctx, a.entry(by))
 	if err != nil {
 		return err
 	}
@@ -130,4 +134,21 @@ func unknown(err error) error {
 		return problem.NoResource()
 	}
 	return err
+}
+
+// Records returns a page of what is on record of a firm, as Page of package audit
+// does. That somebody begins to read it is on record too (PCI DSS 10.2.1.3).
+func (s *Service) Records(ctx context.Context, by Caller, firm string, f audit.Filter) ([]audit.Row, string, error) {
+	f.Owner = firm
+	if f.After == "" {
+		read := act{name: "audit.read", firm: firm, object: firm}
+		if err := s.cfg.Audit.Note(ctx, read.entry(by), audit.Success); err != nil {
+			return nil, "", err
+		}
+	}
+	rows, next, err := s.cfg.Audit.Page(ctx, f)
+	if errors.Is(err, audit.ErrCursor) {
+		err = problem.Validation("Send the next_cursor of the page before as it was given.")
+	}
+	return rows, next, err
 }

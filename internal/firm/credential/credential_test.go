@@ -74,7 +74,7 @@ func FuzzParse(f *testing.F) {
 func TestASecretIsShownOnce(t *testing.T) {
 	t.Parallel()
 	made, _ := NewSecret()
-	want := `{"client_secret":"` + fmt.Sprintf("%s", bytes.Clone(made.Reveal())) + `"}`
+	want := `{"client_secret":"` + string(bytes.Clone(made.Reveal())) + `"}`
 	answer := struct {
 		Secret Once `json:"client_secret"`
 	}{Once{Bytes: made}}

@@ -29,6 +29,7 @@ var rows = []struct {
 	{"PUT /api/firms/{firm}", `{"name":"Acme Ltd"}`, [9]int{401, 404, 403, 200, 200, 404, 403, 403, 403}},
 	{"POST /api/firms/{firm}/suspend", "", [9]int{401, 404, 403, 403, 403, 404, 200, 403, 403}},
 	{"POST /api/firms/{firm}/resume", "", [9]int{401, 404, 403, 403, 403, 404, 200, 403, 403}},
+	{"GET /api/firms/{firm}/audit", "", [9]int{401, 404, 403, 200, 200, 404, 200, 403, 403}},
 	{"GET /api/firms/{firm}/members", "", [9]int{401, 404, 200, 200, 200, 404, 200, 403, 403}},
 	{"POST /api/firms/{firm}/members", `{"email":"x@example.com","role":"viewer"}`, [9]int{401, 404, 403, 201, 201, 404, 201, 403, 403}},
 	{"POST /api/firms/{firm}/members", `{"email":"y@example.com","role":"owner"}`, [9]int{401, 404, 403, 403, 201, 404, 201, 403, 403}},

@@ -53,6 +53,7 @@ func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.Handle("POST /api/firms/{firm}/suspend", own(httpserver.JSON(s.postSuspend)))
 	mux.Handle("POST /api/firms/{firm}/resume", own(httpserver.JSON(s.postResume)))
 
+	mux.Handle("GET /api/firms/{firm}/audit", own(httpserver.JSON(s.getAudit)))
 	mux.Handle("GET /api/firms/{firm}/members", own(httpserver.JSON(s.getMembers)))
 	mux.Handle("POST /api/firms/{firm}/members", own(httpserver.JSON(s.postMember, created)))
 	mux.Handle("PATCH /api/firms/{firm}/members/{member}", own(httpserver.JSON(s.patchMember)))
@@ -77,6 +78,7 @@ type right struct {
 // are none of theirs. What owners alone may do to owners is for package firm.
 func mayRead() right          { return right{firm.Viewer, true, true} }
 func mayRename() right        { return right{firm.Admin, false, false} }
+func mayAudit() right         { return right{firm.Admin, true, true} }
 func mayChangeMembers() right { return right{firm.Admin, true, false} }
 func mayLeave() right         { return right{firm.Viewer, true, true} }
 func mayReadClients() right   { return right{firm.Viewer, false, true} }
