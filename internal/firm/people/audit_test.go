@@ -79,7 +79,7 @@ func TestNoAnswerRepeatsWhatIsWrong(t *testing.T) {
 		`["` + leak + `"]`:                         one,
 		`{"name":"` + leak:                         one,
 		`{"name":" "}`:                             "PUT /api/firms/" + f.ID,
-		`{"name":"b` + long + `"}`:                  "PUT /api/firms/" + f.ID,
+		`{"name":"b` + long + `"}`:                 "PUT /api/firms/" + f.ID,
 		`{"name":null}`:                            "PUT /api/firms/" + f.ID,
 		`{"name":"x","owner":"` + leak + `"}`:      "PUT /api/firms/" + f.ID,
 		`{"role":"` + leak + `"}`:                  "PATCH /api/firms/" + f.ID + "/members/olga",
