@@ -154,9 +154,6 @@ func (s *Service) endpoint(f func(r *http.Request, in form) (any, error)) httpse
 	}
 }
 
-// now has the precision of the store, so that comparisons agree.
-func (s *Service) now() time.Time { return s.cfg.Now().UTC().Truncate(time.Millisecond) }
-
 // digest stands for a value where the value itself should not be kept.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
