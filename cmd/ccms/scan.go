@@ -8,6 +8,26 @@ import (
 	"ccms/internal/boot"
 )
 
+// The commands in this file show that data is where it should be, and no longer
+// than it should be.
+
+// retentionCmd holds ccms retention verify.
+type retentionCmd struct {
+	Verify retentionVerifyCmd `cmd:"" help:"Check that nothing is kept longer than it may be."`
+}
+
+// retentionVerifyCmd is ccms retention verify.
+type retentionVerifyCmd struct{ answer }
+
+// Run implements the command.
+func (c *retentionVerifyCmd) Run(ctx context.Context, p *program) error {
+	s, err := p.load("", false)
+	if err != nil {
+		return err
+	}
+	return boot.Beside(s, p.stdout, c.Output).VerifyRetention(ctx)
+}
+
 // scanCmd is ccms scan.
 type scanCmd struct {
 	answer

@@ -14,6 +14,7 @@ import (
 
 	"ccms/internal/firm"
 	"ccms/internal/outbox"
+	"ccms/internal/retention"
 	"ccms/internal/store"
 )
 
@@ -25,6 +26,8 @@ type Desk struct {
 	Logs []Log
 	// Store is all that is kept, for a search; nil without a store.
 	Store store.DB
+	// Retention tells what is kept, and how long; nil where nothing is.
+	Retention func(context.Context) ([]retention.Source, error)
 	// Firms opens the firms and their clients; nil where none are kept.
 	Firms func(context.Context) (*firm.Service, error)
 }
@@ -38,6 +41,8 @@ const (
 	listAudit   = "audit list"
 	pageAudit   = "audit page"
 	scanStore   = "scan store"
+
+	verifyRetention = "retention verify"
 )
 
 // Do does a command by name; args are JSON. Its error is told to the person who
@@ -56,6 +61,8 @@ func (d Desk) Do(ctx context.Context, name string, args []byte) (any, error) {
 		return act(ctx, d.listAudit, args)
 	case pageAudit:
 		return act(ctx, d.pageAudit, args)
+	case verifyRetention:
+		return act(ctx, d.verifyRetention, args)
 	case scanStore:
 		return act(ctx, d.searchStore, args)
 	case createFirm:

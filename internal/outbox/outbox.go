@@ -123,13 +123,19 @@ const (
 	dead   = "dead"
 )
 
+// The defaults of Config that Retention has too.
+const (
+	defaultCollection = "Outbox"
+	keepDead          = 30 * 24 * time.Hour
+)
+
 // Open opens the queue kept in cfg.DB. Nothing is handled before Run.
 func Open(ctx context.Context, cfg Config) (*Queue, error) {
 	if cfg.Sealer == nil {
 		return nil, errors.New("outbox: no sealer")
 	}
 	if cfg.Collection == "" {
-		cfg.Collection = "Outbox"
+		cfg.Collection = defaultCollection
 	}
 	if cfg.Workers <= 0 {
 		cfg.Workers = 4
@@ -141,7 +147,7 @@ func Open(ctx context.Context, cfg Config) (*Queue, error) {
 		cfg.Poll = time.Second
 	}
 	if cfg.KeepDead <= 0 {
-		cfg.KeepDead = 30 * 24 * time.Hour
+		cfg.KeepDead = keepDead
 	}
 	if cfg.Origin == nil || cfg.Resume == nil {
 		cfg.Origin = func(context.Context) string { return "" }

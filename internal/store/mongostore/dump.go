@@ -11,9 +11,9 @@ import (
 )
 
 // Dump implements store.Dumper.
-func (db *DB) Dump(ctx context.Context) iter.Seq2[store.Stored, error] {
+func (db *DB) Dump(ctx context.Context, collections ...string) iter.Seq2[store.Stored, error] {
 	return func(yield func(store.Stored, error) bool) {
-		if err := db.dump(ctx, yield); err != nil {
+		if err := db.dump(ctx, collections, yield); err != nil {
 			yield(store.Stored{}, err)
 		}
 	}
@@ -21,7 +21,7 @@ func (db *DB) Dump(ctx context.Context) iter.Seq2[store.Stored, error] {
 
 // dump returns nil also when the caller has had enough. It reads in pages, as
 // Find does.
-func (db *DB) dump(ctx context.Context, yield func(store.Stored, error) bool) error {
+func (db *DB) dump(ctx context.Context, wanted []string, yield func(store.Stored, error) bool) error {
 	if err := db.enter(ctx); err != nil {
 		return err
 	}
@@ -33,6 +33,9 @@ func (db *DB) dump(ctx context.Context, yield func(store.Stored, error) bool) er
 	slices.Sort(names)
 	order := bson.D{{Key: "_id", Value: 1}}
 	for _, name := range names {
+		if len(wanted) > 0 && !slices.Contains(wanted, name) {
+			continue
+		}
 		c := &collection{db: db, docs: db.db.Collection(name)}
 		filter := bson.D{}
 		for more := true; more; {

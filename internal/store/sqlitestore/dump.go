@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"iter"
+	"slices"
 
 	"ccms/internal/store"
 )
@@ -13,16 +14,16 @@ import (
 const dumpRows = 128
 
 // Dump implements store.Dumper.
-func (db *DB) Dump(ctx context.Context) iter.Seq2[store.Stored, error] {
+func (db *DB) Dump(ctx context.Context, collections ...string) iter.Seq2[store.Stored, error] {
 	return func(yield func(store.Stored, error) bool) {
-		if err := db.dump(ctx, yield); err != nil {
+		if err := db.dump(ctx, collections, yield); err != nil {
 			yield(store.Stored{}, err)
 		}
 	}
 }
 
 // dump returns nil also when the caller has had enough.
-func (db *DB) dump(ctx context.Context, yield func(store.Stored, error) bool) error {
+func (db *DB) dump(ctx context.Context, wanted []string, yield func(store.Stored, error) bool) error {
 	if err := db.enter(); err != nil {
 		return err
 	}
@@ -33,6 +34,9 @@ func (db *DB) dump(ctx context.Context, yield func(store.Stored, error) bool) er
 		return err
 	}
 	for _, table := range tables {
+		if len(wanted) > 0 && !slices.Contains(wanted, table) {
+			continue
+		}
 		last := ""
 		for more := true; more; {
 			docs, err := readRows(ctx, db, func(rows *sql.Rows) (d store.Doc, err error) {

@@ -20,13 +20,15 @@ var dumpCases = []testCase{
 			want = append(want, "Another/"+d.ID)
 		}
 		f.insert(doc("a"), doc("b"))
-		f.dumps(append(want, "Thing/a", "Thing/b")...)
+		f.dumps(nil, append(want, "Thing/a", "Thing/b")...)
+		f.dumps([]string{"Thing"}, "Thing/a", "Thing/b")
+		f.dumps([]string{"None"})
 	}},
 	{"a dump shows documents that expired too", func(f *fixture) {
 		f.insert(doc("a", "gone", f.now().Add(time.Minute)))
 		f.wait(2 * time.Minute)
 		f.absent("a")
-		f.dumps("Thing/a")
+		f.dumps([]string{"Thing", "Another"}, "Thing/a")
 	}},
 	{"a dump ends when its caller has had enough", func(f *fixture) {
 		f.insert(doc("a"), doc("b"))
@@ -42,11 +44,11 @@ var dumpCases = []testCase{
 	}},
 }
 
-// dumps checks which documents a dump shows, COLLECTION/ID.
-func (f *fixture) dumps(want ...string) {
+// dumps checks which documents a dump of collections shows, COLLECTION/ID.
+func (f *fixture) dumps(collections []string, want ...string) {
 	f.Helper()
 	var got []string
-	for s, err := range f.db.(store.Dumper).Dump(f.Context()) {
+	for s, err := range f.db.(store.Dumper).Dump(f.Context(), collections...) {
 		if err != nil {
 			f.Fatal(err)
 		}
