@@ -159,7 +159,7 @@ func TestACompressedAnswerIsNotInflated(t *testing.T) {
 	server, c := endpoint(t, webhook.ClientConfig{}, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
 		z := gzip.NewWriter(w)
-		_, _ = z.Write(make([]byte, 32<<20))
+		_, _ = z.Write(make([]byte, 4<<20))
 		_ = z.Close()
 	})
 	answer, err := post(t.Context(), c, server.URL)

@@ -57,7 +57,7 @@ func newCodes(most int) *codes {
 func (c *codes) hold(id string, code secret.Bytes, now time.Time) {
 	h := &heldCode{id: id, key: make([]byte, 32), until: now.Add(holdFor)}
 	_, _ = rand.Read(h.key) // never fails since Go 1.24
-	h.sealed = h.aead().Seal(nil, nil, code.Reveal(), []byte(id))
+	secret.Do(func() { h.sealed = h.aead().Seal(nil, nil, code.Reveal(), []byte(id)) })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.remove(c.byID[id])
@@ -80,7 +80,9 @@ func (c *codes) open(id string, now time.Time) (secret.Bytes, bool) {
 		c.remove(at)
 		return secret.Bytes{}, false
 	}
-	code, err := h.aead().Open(nil, nil, h.sealed, []byte(id))
+	var code []byte
+	var err error
+	secret.Do(func() { code, err = h.aead().Open(nil, nil, h.sealed, []byte(id)) })
 	return secret.New(code), err == nil
 }
 
@@ -148,7 +150,8 @@ func encrypt(code secret.Bytes, jwk []byte) (string, error) {
 	if err != nil {
 		return "", errCodeKey
 	}
-	jwe, err := e.Encrypt(code.Reveal())
+	var jwe *jose.JSONWebEncryption
+	secret.Do(func() { jwe, err = e.Encrypt(code.Reveal()) })
 	if err != nil {
 		return "", errCodeKey
 	}

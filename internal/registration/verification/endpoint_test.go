@@ -91,8 +91,9 @@ func TestTheSigningSecretIsReplacedWithOverlap(t *testing.T) {
 		if _, err := f.ask(); err != nil {
 			t.Fatal(err)
 		}
+		bodies, heads := f.heard()
 		for i, s := range f.secrets {
-			if webhook.Verify(f.heads[len(f.heads)-1], []byte(f.bodies[len(f.bodies)-1]), clock.at, parse(t, s)) == nil {
+			if webhook.Verify(heads[len(heads)-1], []byte(bodies[len(bodies)-1]), clock.at, parse(t, s)) == nil {
 				by = append(by, i)
 			}
 		}

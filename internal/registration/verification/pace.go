@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ccms/internal/card"
+	"ccms/internal/secret"
 )
 
 const (
@@ -144,10 +145,12 @@ func (w *walk) over(who client, number card.Number, now time.Time, how Reaction)
 	return over
 }
 
-func (w *walk) hash(digits []byte) uint64 {
-	var sum [sha256.Size]byte
-	w.mac.Write(digits)
-	h := binary.BigEndian.Uint64(w.mac.Sum(sum[:0]))
-	w.mac.Reset()
+func (w *walk) hash(digits []byte) (h uint64) {
+	secret.Do(func() { // Sum copies what is buffered
+		var sum [sha256.Size]byte
+		w.mac.Write(digits)
+		h = binary.BigEndian.Uint64(w.mac.Sum(sum[:0]))
+		w.mac.Reset()
+	})
 	return h
 }
