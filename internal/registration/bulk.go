@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
+	"iter"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -16,6 +16,7 @@ import (
 	"ccms/internal/httpserver"
 	"ccms/internal/idempotency"
 	"ccms/internal/problem"
+	"ccms/internal/secret"
 )
 
 // The limits of decision A4, and how many lines are worked on at once: enough
@@ -58,49 +59,68 @@ func (s *Service) handleBulk(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	text, err := readLines(w, r)
-	defer clear(text)
+	defer text.Wipe()
 	if err != nil {
 		return err
 	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		return problem.Validation("Send one JSON object a line.")
+	lines, err := split(text.Reveal())
+	if err != nil {
+		return err
 	}
-	lines := bytes.Split(text, []byte("\n"))
-	if len(lines) > bulkLines+1 || len(lines) == bulkLines+1 && len(bytes.TrimSpace(lines[bulkLines])) > 0 {
-		return problem.BodyTooLarge().With("Send at most 1,000 lines of together 4 MiB.")
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/x-ndjson; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	flush := http.NewResponseController(w)
-	for result := range s.bulk(r.Context(), batch{who, key, lines}) {
-		b, err := json.Marshal(result)
-		if err != nil {
-			return err
-		}
-		if _, err := w.Write(append(b, '\n')); err != nil {
-			return nil // the client has gone; nobody is left to tell
-		}
-		_ = flush.Flush()
-	}
+	stream(w, s.bulk(r.Context(), batch{who, key, lines}))
 	return nil
 }
 
-// readLines reads a whole body of lines.
-func readLines(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// readLines reads a whole body of lines; the caller wipes it, also with an
+// error.
+func readLines(w http.ResponseWriter, r *http.Request) (secret.Bytes, error) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/x-ndjson" || r.Header.Get("Content-Encoding") != "" {
-		return nil, problem.WrongMediaType().With("Send the body as application/x-ndjson.")
+		return secret.Bytes{}, problem.WrongMediaType().With("Send the body as application/x-ndjson.")
 	}
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bulkBytes))
+	text, err := httpserver.ReadBody(w, r, bulkBytes)
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		return text, problem.BodyTooLarge().With("Send at most 1,000 lines of together 4 MiB.")
+		return text, tooManyLines()
 	}
 	if err != nil {
 		return text, problem.Validation("Send the whole body without long pauses.").Because(err)
 	}
 	return text, nil
+}
+
+// split cuts a body into its lines, which stay parts of it.
+func split(text []byte) ([][]byte, error) {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, problem.Validation("Send one JSON object a line.")
+	}
+	lines := bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n"))
+	if len(lines) > bulkLines {
+		return nil, tooManyLines()
+	}
+	return lines, nil
+}
+
+func tooManyLines() error {
+	return problem.BodyTooLarge().With("Send at most 1,000 lines of together 4 MiB.")
+}
+
+// stream writes results as they come.
+func stream(w http.ResponseWriter, results iter.Seq[Result]) {
+	h := w.Header()
+	h.Set("Content-Type", "application/x-ndjson; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	flush := http.NewResponseController(w)
+	for result := range results {
+		b, err := json.Marshal(result)
+		if err == nil {
+			_, err = w.Write(append(b, '\n'))
+		}
+		if err != nil {
+			return // the client has gone; nobody is left to tell
+		}
+		_ = flush.Flush()
+	}
 }
 
 // batch is a bulk request.
@@ -113,7 +133,7 @@ type batch struct {
 // bulk yields the results of a batch in the order of its lines; empty lines have
 // none. Lines are begun in that order too, bulkParallel at a time. When the
 // caller stops, what was begun is finished first.
-func (s *Service) bulk(ctx context.Context, b batch) func(yield func(Result) bool) {
+func (s *Service) bulk(ctx context.Context, b batch) iter.Seq[Result] {
 	return func(yield func(Result) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		results := make(chan chan Result, bulkParallel)
@@ -160,7 +180,10 @@ func (s *Service) line(ctx context.Context, b batch, n int, text []byte) Result 
 func (s *Service) registerLine(ctx context.Context, b batch, n int, text []byte) ([]byte, error) {
 	var in line
 	defer in.wipe()
-	if text[0] != '{' || json.Unmarshal(text, &in, json.RejectUnknownMembers(true)) != nil {
+	var err error
+	secret.Do(func() { err = json.Unmarshal(text, &in, json.RejectUnknownMembers(true)) })
+	if err != nil || text[0] != '{' {
+		// The cause would quote the caller's data, so it is dropped.
 		return nil, problem.Validation("Send one JSON object a line, with only the members the API description names, each once and of its type.")
 	}
 	key, err := b.keyOf(in.Key, n)

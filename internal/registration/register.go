@@ -2,6 +2,7 @@ package registration
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,10 +37,12 @@ type accepted struct {
 	Status string `json:"status"`
 }
 
-// request is a registration that is asked for, under a key that may be "".
+// request is a registration that is asked for, under a key that may be "". id is
+// what it must have, "" for a new one.
 type request struct {
 	who   caller
 	d     details
+	id    string
 	route string
 	key   string
 }
@@ -54,7 +57,7 @@ func (s *Service) register(ctx context.Context, q request) ([]byte, error) {
 	defer clear(content)
 	once := idempotency.Request{
 		Principal: q.who.principal(), Route: q.route, Key: q.key, Body: content,
-		IDs: []string{ledger.NewID(s.now()).String(), vault.NewToken()},
+		IDs: []string{cmp.Or(q.id, s.NewID()), vault.NewToken()},
 	}
 	return s.once.Do(ctx, once, func(ctx context.Context, ids []string) ([]byte, error) {
 		id, ok := ledger.ParseID(ids[0])
