@@ -15,6 +15,7 @@ type Field struct {
 	Autocomplete string // WHATWG autofill token
 	InputMode    string
 	Code         bool   // digits, an address, a name of our own: left to right in any language
+	Brand        bool   // the card's brand is shown beside it
 	Error        string // what to do, when something is wrong
 	Prefix       string // what screen readers hear before Error
 }

@@ -37,15 +37,18 @@ func (l *Language) T(key string, args ...any) string {
 	return text
 }
 
-// Texts are those whose key begins with prefix, for a script.
-func (l *Language) Texts(prefix string) map[string]string {
+// Texts are those whose key begins with one of prefixes, without it, for a
+// script.
+func (l *Language) Texts(prefixes ...string) map[string]string {
 	found := map[string]string{}
 	if l.other != nil {
-		found = l.other.Texts(prefix)
+		found = l.other.Texts(prefixes...)
 	}
 	for key, text := range l.texts {
-		if strings.HasPrefix(key, prefix) {
-			found[strings.TrimPrefix(key, prefix)] = text
+		for _, prefix := range prefixes {
+			if name, ok := strings.CutPrefix(key, prefix); ok {
+				found[name] = text
+			}
 		}
 	}
 	return found

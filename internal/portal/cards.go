@@ -5,9 +5,11 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"ccms/internal/card"
+	"ccms/internal/httpserver"
 	"ccms/internal/page"
 	"ccms/internal/portal/backend"
 	"ccms/internal/portal/session"
@@ -126,7 +128,7 @@ type addCard struct {
 
 func addFields(l *page.Language, expiry string) *page.Form {
 	return l.NewForm(
-		&page.Field{ID: "number", Label: l.T("card.number"), Hint: l.T("card.number.hint"), InputMode: "numeric", Autocomplete: "cc-number", Code: true},
+		&page.Field{ID: "number", Label: l.T("card.number"), Hint: l.T("card.number.hint"), InputMode: "numeric", Autocomplete: "cc-number", Code: true, Brand: true},
 		&page.Field{ID: "expiry", Label: l.T("card.expiry"), Hint: l.T("card.expiry.hint", time.Now().UTC().AddDate(3, 0, 0).Format("06")), InputMode: "numeric", Autocomplete: "cc-exp", Value: expiry, Code: true},
 		&page.Field{ID: "code", Label: l.T("card.code"), Hint: l.T("card.code.hint"), InputMode: "numeric", Autocomplete: "cc-csc", Code: true},
 	)
@@ -134,7 +136,7 @@ func addFields(l *page.Language, expiry string) *page.Form {
 
 func (s *Service) addForm(w http.ResponseWriter, r *http.Request, who session.Session) error {
 	v := s.pages.View(r, "add.title")
-	v.Person, v.Data = who.Person, addCard{Form: addFields(v.Language, ""), Key: rand.Text()}
+	v.Person, v.Scripts, v.Data = who.Person, []string{"card.js"}, addCard{Form: addFields(v.Language, ""), Key: rand.Text()}
 	return s.pages.Render(w, http.StatusOK, "add-card.html", v)
 }
 
@@ -147,21 +149,51 @@ func (s *Service) add(w http.ResponseWriter, r *http.Request, who session.Sessio
 	}
 	defer posted.Wipe()
 	v := s.pages.View(r, "add.title")
-	v.Person = who.Person
+	v.Person, v.Scripts = who.Person, []string{"card.js"}
 	data := addCard{Form: addFields(v.Language, posted.Text("expiry")), Key: posted.Text("key")}
 	c, ok := s.readCard(posted, v.Language, data.Form)
 	if ok {
 		err := s.services.AddCard(r, who.Token, c)
 		if err == nil {
-			return redirect(w, "/cards?done=added")
+			return s.added(w, r)
 		}
 		if data.Notice = explain(v.Language, "add.", err); data.Notice == "" {
 			return err
 		}
 		data.Key = rand.Text() // what is sent next is another try
 	}
+	if scripted(r) {
+		return httpserver.WriteJSON(w, http.StatusBadRequest, data.answer())
+	}
 	v.Error, v.Data = true, data
 	return s.pages.Render(w, http.StatusBadRequest, "add-card.html", v)
+}
+
+// scripted reports whether the form was sent by its script, which stays on the
+// page and wants to know what to show.
+func scripted(r *http.Request) bool { return r.Header.Get("Accept") == "application/json" }
+
+// formAnswer is what the script of a form is told.
+type formAnswer struct {
+	Location string            `json:"location,omitzero"` // where to go on to
+	Notice   string            `json:"notice,omitzero"`
+	Errors   map[string]string `json:"errors,omitzero"` // by field
+}
+
+func (s *Service) added(w http.ResponseWriter, r *http.Request) error {
+	const next = "/cards?done=added"
+	if scripted(r) {
+		return httpserver.WriteJSON(w, http.StatusOK, formAnswer{Location: next})
+	}
+	return redirect(w, next)
+}
+
+func (a addCard) answer() formAnswer {
+	answer := formAnswer{Notice: a.Notice, Errors: map[string]string{}}
+	for _, f := range a.Form.Wrong() {
+		answer.Errors[f.ID] = f.Error
+	}
+	return answer
 }
 
 // readCard reads the three fields and notes what is wrong with them.
@@ -176,7 +208,7 @@ func (s *Service) readCard(posted *page.Posted, l *page.Language, form *page.For
 		wrong("number", "card.number.wrong")
 	}
 	defer number.Wipe()
-	switch expiry, err := card.ParseExpiryText(posted.Text("expiry"), time.Now()); {
+	switch expiry, err := card.ParseExpiryText(tidyExpiry(posted.Text("expiry")), time.Now()); {
 	case posted.Text("expiry") == "":
 		wrong("expiry", "card.expiry.empty")
 	case err != nil:
@@ -184,11 +216,34 @@ func (s *Service) readCard(posted *page.Posted, l *page.Language, form *page.For
 	default:
 		c.Month, c.Year = expiry.Month, expiry.Year
 	}
-	length := max(3, number.Brand().CodeLength)
-	if !allDigits(c.Code, length) {
-		wrong("code", "card.code.wrong", length)
+	switch length := max(3, number.Brand().CodeLength); {
+	case c.Code.Len() == 0:
+		wrong("code", "card.code.empty")
+	case !allDigits(c.Code, length):
+		wrong("code", map[bool]string{true: "card.code.wrong.front", false: "card.code.wrong.back"}[length == 4])
 	}
 	return c, len(form.Wrong()) == 0
+}
+
+// tidyExpiry brings what people write (10 / 30, 1030, 1/30, 10-2030, 102030) into
+// a form package card reads, as the script's readExpiry does. What it does not
+// know comes back as it is.
+func tidyExpiry(text string) string {
+	parts := strings.FieldsFunc(text, func(c rune) bool { return c < '0' || '9' < c })
+	if len(parts) == 1 && len(parts[0]) > 2 {
+		parts = []string{parts[0][:2], parts[0][2:]}
+	}
+	if len(parts) != 2 {
+		return text
+	}
+	month, year := parts[0], parts[1]
+	if len(month) == 4 {
+		month, year = year, month
+	}
+	if len(month) == 1 {
+		month = "0" + month
+	}
+	return month + "/" + year
 }
 
 func allDigits(code secret.Bytes, length int) bool {
