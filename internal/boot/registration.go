@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"ccms/internal/audit"
 	"ccms/internal/boot/chassis"
 	"ccms/internal/certs"
@@ -15,6 +17,9 @@ import (
 	"ccms/internal/problem"
 	"ccms/internal/registration"
 	"ccms/internal/registration/firmcard"
+	"ccms/internal/registration/link"
+	"ccms/internal/registration/record"
+	"ccms/internal/registration/settings"
 	"ccms/internal/registration/tenant"
 	"ccms/internal/registration/verification"
 	"ccms/internal/vault"
@@ -35,7 +40,8 @@ type cardBooks struct {
 
 // wireRegistrations adds the firms' cards to the card service.
 func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b cardBooks) error {
-	guard := tenant.New(tenant.Config{Authenticate: b.authenticate, Role: roleIn(p.directory(s))})
+	firms := p.directory(s)
+	guard := tenant.New(tenant.Config{Authenticate: b.authenticate, Role: roleIn(firms)})
 	log := p.Log.Of(chassis.CardService)
 	cards, err := firmcard.Open(ctx, firmcard.Config{
 		DB:            p.DB,
@@ -53,10 +59,15 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 	if err != nil {
 		return err
 	}
+	rules, err := settings.Open(ctx, settings.Config{DB: p.DB, Audit: b.audit, Adopt: pipeline.Adopt, Require: guard.Require, Log: log})
+	if err != nil {
+		return err
+	}
 	registrations, err := registration.Open(ctx, registration.Config{
 		DB:          p.DB,
 		Cards:       cards,
 		Pipeline:    pipeline,
+		Rules:       rules.Rules,
 		Audit:       b.audit,
 		Idempotency: b.idempotency,
 		Sealer:      b.ring,
@@ -67,13 +78,48 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 	if err != nil {
 		return err
 	}
+	links, err := p.openLinks(ctx, b, linksOf{firms: firms, registrations: registrations, require: guard.Require})
+	if err != nil {
+		return err
+	}
 	cards.Routes(s.Mux)
 	registrations.Routes(s.Mux)
-	s.Actuator.Registry().MustRegister(cards.Collectors()...)
-	s.Actuator.Registry().MustRegister(registrations.Collectors()...)
-	s.Actuator.Registry().MustRegister(pipeline.Collectors()...)
+	rules.Routes(s.Mux)
+	links.Routes(s.Mux)
+	record.New(record.Config{Audit: b.audit, Require: guard.Require}).Routes(s.Mux)
+	for _, c := range [][]prometheus.Collector{cards.Collectors(), registrations.Collectors(), pipeline.Collectors(), links.Collectors()} {
+		s.Actuator.Registry().MustRegister(c...)
+	}
 	s.Work = append(s.Work, cards.Run, registrations.Run)
 	return nil
+}
+
+// linksOf is what links need of the other parts.
+type linksOf struct {
+	firms         *directory.Directory
+	registrations *registration.Service
+	require       func(scope string) httpserver.Authenticate
+}
+
+func (p *process) openLinks(ctx context.Context, b cardBooks, of linksOf) (*link.Service, error) {
+	return link.New(ctx, link.Config{
+		DB:      p.DB,
+		Audit:   b.audit,
+		Require: of.require,
+		Client: func(ctx context.Context, id string) (link.Client, error) {
+			c, err := of.firms.Client(ctx, id)
+			if errors.Is(err, directory.ErrUnknown) {
+				return link.Client{}, nil
+			}
+			return link.Client{FirmID: c.FirmID, Mode: c.Mode, Active: c.Active, ReturnURLs: c.ReturnURLs, Origins: c.Origins}, err
+		},
+		Registered: func(ctx context.Context, s link.Submission) (bool, error) {
+			return of.registrations.Exists(ctx, s.FirmID, s.Mode, s.RegistrationID)
+		},
+		NewID:     of.registrations.NewID,
+		PublicURL: p.Public.String(),
+		Log:       p.Log.Of(chassis.CardService),
+	})
 }
 
 // openPipeline opens what decides over registrations, and calls firms' own
