@@ -38,6 +38,7 @@ type cli struct {
 	Client     clientCmd     `cmd:"" help:"Clients of firms and of the operators."`
 	Operator   operatorCmd   `cmd:"" help:"People who run this installation."`
 	Audit      auditCmd      `cmd:"" help:"The record of who did what."`
+	Crypto     cryptoCmd     `cmd:"" help:"Algorithms, keys and certificates."`
 	Retention  retentionCmd  `cmd:"" help:"What is kept, how long and why."`
 	Scan       scanCmd       `cmd:"" help:"Look for card numbers in files, archives and the store."`
 	Config     configCmd     `cmd:"" help:"Look at the settings."`

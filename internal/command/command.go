@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"ccms/internal/firm"
+	"ccms/internal/inventory"
 	"ccms/internal/outbox"
 	"ccms/internal/retention"
 	"ccms/internal/store"
@@ -28,6 +29,9 @@ type Desk struct {
 	Store store.DB
 	// Retention tells what is kept, and how long; nil where nothing is.
 	Retention func(context.Context) ([]retention.Source, error)
+	// Inventory tells where algorithms, keys and certificates are; nil where none
+	// are kept.
+	Inventory func(context.Context) (inventory.Config, error)
 	// Firms opens the firms and their clients; nil where none are kept.
 	Firms func(context.Context) (*firm.Service, error)
 }
@@ -43,6 +47,7 @@ const (
 	scanStore   = "scan store"
 
 	verifyRetention = "retention verify"
+	cryptoInventory = "crypto inventory"
 )
 
 // Do does a command by name; args are JSON. Its error is told to the person who
@@ -63,6 +68,8 @@ func (d Desk) Do(ctx context.Context, name string, args []byte) (any, error) {
 		return act(ctx, d.pageAudit, args)
 	case verifyRetention:
 		return act(ctx, d.verifyRetention, args)
+	case cryptoInventory:
+		return act(ctx, d.takeInventory, args)
 	case scanStore:
 		return act(ctx, d.searchStore, args)
 	case createFirm:

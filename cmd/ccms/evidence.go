@@ -8,8 +8,8 @@ import (
 	"ccms/internal/boot"
 )
 
-// The commands in this file show that data is where it should be, and no longer
-// than it should be.
+// The commands in this file show an auditor what is kept, where, how long, and
+// how it is protected.
 
 // retentionCmd holds ccms retention verify.
 type retentionCmd struct {
@@ -26,6 +26,23 @@ func (c *retentionVerifyCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return boot.Beside(s, p.stdout, c.Output).VerifyRetention(ctx)
+}
+
+// cryptoCmd holds ccms crypto inventory.
+type cryptoCmd struct {
+	Inventory cryptoInventoryCmd `cmd:"" help:"List algorithms, keys and certificates, with their rules and when each is to be looked at again."`
+}
+
+// cryptoInventoryCmd is ccms crypto inventory.
+type cryptoInventoryCmd struct{ answer }
+
+// Run implements the command.
+func (c *cryptoInventoryCmd) Run(ctx context.Context, p *program) error {
+	s, err := p.load("", false)
+	if err != nil {
+		return err
+	}
+	return boot.Beside(s, p.stdout, c.Output).Inventory(ctx)
 }
 
 // scanCmd is ccms scan.
