@@ -44,9 +44,13 @@ type Config struct {
 	// RenewEvery is the time between heartbeats. Default: what Self's lease
 	// promises, 30 s.
 	RenewEvery time.Duration
-	// FetchEvery is the time between looks at the list. Default 5 s: a delta
-	// is small, and Spring's 30 s are the commonest complaint.
+	// FetchEvery is the time between looks at the list of a registry that
+	// cannot tell of changes, as ours does. Default 5 s: a delta is small, and
+	// Spring's 30 s are the commonest complaint.
 	FetchEvery time.Duration
+	// WatchFor is how long a registry that tells of changes is listened to at a
+	// time. Default 20 s.
+	WatchFor time.Duration
 	// Timeout is for one request to one registry. Default 5 s.
 	Timeout time.Duration
 	// Keep is how long the instances of an application are kept that the
@@ -84,6 +88,8 @@ type Client struct {
 	registered bool
 	mirror     map[string]map[string]*eureka.Instance // the registry's own list
 	version    int64
+	epoch      string           // of the registry run the list came from
+	watching   bool             // that registry tells of changes
 	fetched    time.Time        // when mirror was last known to be right
 	kept       map[string]*keep // applications the registry lost
 	avoid      map[string]time.Time
@@ -131,6 +137,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.FetchEvery == 0 {
 		c.FetchEvery = 5 * time.Second
+	}
+	if c.WatchFor == 0 {
+		c.WatchFor = 20 * time.Second
 	}
 	if c.Timeout == 0 {
 		c.Timeout = 5 * time.Second

@@ -136,6 +136,9 @@ func client(t *testing.T, cfg discovery.Config) (*discovery.Client, func()) {
 	if cfg.FetchEvery == 0 {
 		cfg.FetchEvery = 20 * time.Millisecond
 	}
+	if cfg.WatchFor == 0 {
+		cfg.WatchFor = 20 * time.Millisecond
+	}
 	if cfg.RenewEvery == 0 {
 		cfg.RenewEvery = 50 * time.Millisecond
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"ccms/internal/eureka"
@@ -21,53 +22,108 @@ type keep struct {
 // errMismatch says that a delta does not lead to the registry's list.
 var errMismatch = errors.New("discovery: delta does not add up")
 
+// watchPause is the time between two looks at a registry that tells of changes,
+// so that many of them come together.
+const watchPause = 20 * time.Millisecond
+
 // fetch brings the list up to date: by a delta where one is held and the hash
-// then agrees, else whole.
+// then agrees, else whole. A registry that tells of changes is listened to
+// until there is one.
 func (c *Client) fetch(ctx context.Context) error {
 	c.mu.Lock()
-	held := c.version >= 0
+	held, watching := c.version >= 0, c.watching && c.awaited == 0
 	c.mu.Unlock()
-	if held {
-		if err := c.fetchDelta(ctx); err == nil || errors.Is(err, errUnreachable) {
+	if held && watching {
+		if err := c.watch(ctx); err == nil || errors.Is(err, errUnreachable) {
+			return err
+		}
+	} else if held {
+		if err := c.fetchDelta(ctx, question{method: http.MethodGet, path: "/apps/delta"}); err == nil || errors.Is(err, errUnreachable) {
 			return err
 		}
 	}
-	a, err := c.get(ctx, "/apps/")
+	a, list, err := c.get(ctx, question{method: http.MethodGet, path: "/apps/"})
 	if err != nil {
 		return err
 	}
-	c.replace(a)
+	c.replace(a, list)
 	return nil
 }
 
-func (c *Client) get(ctx context.Context, path string) (eureka.Applications, error) {
-	a, err := c.servers.do(ctx, question{http.MethodGet, path, nil})
-	if err != nil {
-		return eureka.Applications{}, err
+// fetchPause is the time to the next look.
+func (c *Client) fetchPause() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.watching {
+		return watchPause
 	}
-	if a.status != http.StatusOK {
-		return eureka.Applications{}, fmt.Errorf("fetch refused (%d)", a.status)
-	}
-	return eureka.ParseApplications(false, a.body)
+	return c.cfg.FetchEvery
 }
 
-func (c *Client) fetchDelta(ctx context.Context) error {
-	a, err := c.get(ctx, "/apps/delta")
+// watch waits for the next change. Who cannot wait for that, because an
+// instance does not answer, asks for a look at once.
+func (c *Client) watch(ctx context.Context) error {
+	waiting, stop := context.WithCancel(ctx)
+	defer stop()
+	poked := make(chan bool, 1)
+	go func() {
+		select {
+		case <-c.fetchNow:
+			poked <- true
+			stop()
+		case <-waiting.Done():
+			poked <- false
+		}
+	}()
+	c.mu.Lock()
+	since := strconv.FormatInt(c.version, 10)
+	c.mu.Unlock()
+	err := c.fetchDelta(waiting, question{method: http.MethodGet, path: "/apps/delta?since=" + since + "&wait=" + c.cfg.WatchFor.String(), wait: c.cfg.WatchFor})
+	stop()
+	if <-poked && err != nil && ctx.Err() == nil {
+		return c.fetchDelta(ctx, question{method: http.MethodGet, path: "/apps/delta?since=" + since})
+	}
+	return err
+}
+
+func (c *Client) get(ctx context.Context, q question) (answer, eureka.Applications, error) {
+	a, err := c.servers.do(ctx, q)
+	switch {
+	case err != nil:
+		return answer{}, eureka.Applications{}, err
+	case a.status == http.StatusNotModified:
+		return a, eureka.Applications{}, nil
+	case a.status != http.StatusOK:
+		return answer{}, eureka.Applications{}, fmt.Errorf("fetch refused (%d)", a.status)
+	}
+	list, err := eureka.ParseApplications(false, a.body)
+	return a, list, err
+}
+
+func (c *Client) fetchDelta(ctx context.Context, q question) error {
+	a, list, err := c.get(ctx, q)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a.Version < c.version {
+	if a.epoch != c.epoch {
 		return errMismatch // another registry, or one that began anew
 	}
-	for _, app := range a.Apps {
+	if a.status == http.StatusNotModified {
+		c.settle()
+		return nil
+	}
+	if list.Version < c.version {
+		return errMismatch
+	}
+	for _, app := range list.Apps {
 		for _, in := range app.Instances {
 			c.apply(app.Name, in)
 		}
 	}
-	c.version = a.Version
-	if a.Hash != hashOf(c.mirror) {
+	c.version = list.Version
+	if list.Hash != hashOf(c.mirror) {
 		c.version = -1
 		return errMismatch
 	}
@@ -99,11 +155,11 @@ func (c *Client) apply(app string, in *eureka.Instance) {
 
 // replace takes over a whole list. Applications it no longer names are kept
 // for a while.
-func (c *Client) replace(a eureka.Applications) {
+func (c *Client) replace(from answer, list eureka.Applications) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fresh := make(map[string]map[string]*eureka.Instance, len(a.Apps))
-	for _, app := range a.Apps {
+	fresh := make(map[string]map[string]*eureka.Instance, len(list.Apps))
+	for _, app := range list.Apps {
 		byID := make(map[string]*eureka.Instance, len(app.Instances))
 		for _, in := range app.Instances {
 			if in.Action != eureka.Deleted {
@@ -122,7 +178,7 @@ func (c *Client) replace(a eureka.Applications) {
 		}
 	}
 	c.mirror = fresh
-	c.version = a.Version
+	c.version, c.epoch, c.watching = list.Version, from.epoch, from.tells
 	c.settle()
 }
 

@@ -29,10 +29,11 @@ const (
 func (c *Client) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	if c.cfg.Self != nil {
-		renewal := loop{c, "registration", c.renewNow, c.cfg.RenewEvery, c.renew, func() bool { return c.hurry() && !c.isRegistered() }}
+		every := func() time.Duration { return c.cfg.RenewEvery }
+		renewal := loop{c, "registration", c.renewNow, every, c.renew, func() bool { return c.hurry() && !c.isRegistered() }}
 		wg.Go(func() { renewal.run(ctx) })
 	}
-	fetching := loop{c, "fetch", c.fetchNow, c.cfg.FetchEvery, c.fetch, c.hurry}
+	fetching := loop{c, "fetch", c.fetchNow, c.fetchPause, c.fetch, c.hurry}
 	wg.Go(func() { fetching.run(ctx) })
 	wg.Wait()
 	if c.cfg.Self != nil {
@@ -53,7 +54,7 @@ type loop struct {
 	client *Client
 	what   string
 	poked  chan struct{}
-	every  time.Duration
+	every  func() time.Duration
 	step   func(context.Context) error
 	hurry  func() bool
 }
@@ -94,7 +95,7 @@ func (l loop) run(ctx context.Context) {
 // started together do not ask together.
 func (l loop) pause(failures int) time.Duration {
 	if failures == 0 {
-		return jitter(l.every)
+		return jitter(l.every())
 	}
 	return jitter(min(firstPause<<min(failures-1, 10), maxPause))
 }
@@ -137,7 +138,7 @@ func (c *Client) renew(ctx context.Context) error {
 		return c.register(ctx, self)
 	}
 	q := url.Values{"status": {string(self.Status)}, "lastDirtyTimestamp": {strconv.FormatInt(self.LastDirty, 10)}}
-	answers, err := c.servers.everywhere(ctx, question{http.MethodPut, pathOf(self) + "?" + q.Encode(), nil})
+	answers, err := c.servers.everywhere(ctx, question{method: http.MethodPut, path: pathOf(self) + "?" + q.Encode()})
 	switch {
 	case err != nil:
 		return err
@@ -182,7 +183,7 @@ func (c *Client) register(ctx context.Context, self *eureka.Instance) error {
 }
 
 func registration(self *eureka.Instance) question {
-	return question{http.MethodPost, "/apps/" + url.PathEscape(self.App), eureka.Form{}.Instance(nil, self)}
+	return question{method: http.MethodPost, path: "/apps/" + url.PathEscape(self.App), body: eureka.Form{}.Instance(nil, self)}
 }
 
 func refused(what string, a answer) error {
@@ -207,7 +208,7 @@ func (c *Client) leave(ctx context.Context) {
 	c.mu.Unlock()
 	_, err := c.servers.everywhere(ctx, registration(self))
 	if err == nil {
-		_, err = c.servers.everywhere(ctx, question{http.MethodDelete, pathOf(self), nil})
+		_, err = c.servers.everywhere(ctx, question{method: http.MethodDelete, path: pathOf(self)})
 	}
 	if err != nil {
 		c.cfg.Log.Debug("registry not told of the end", "error.message", err.Error())

@@ -51,12 +51,15 @@ type server struct {
 type question struct {
 	method, path string // the path below the registry's base, with its query
 	body         []byte
+	wait         time.Duration // which the answer may take longer than usual
 }
 
 // answer is a registry's response, its body read and unpacked.
 type answer struct {
 	status int
 	body   []byte
+	epoch  string // of this run of the registry, when it says so
+	tells  bool   // the registry answers when something changes
 }
 
 func newServers(cfg Config) (*servers, error) {
@@ -109,10 +112,12 @@ func (s *servers) do(ctx context.Context, q question) (answer, error) {
 	var failed error
 	for _, v := range s.order() {
 		a, err := s.ask(ctx, v, q)
-		if err == nil && a.status >= http.StatusInternalServerError {
-			err = fmt.Errorf("registry answered %d", a.status)
+		if err == nil && (a.status >= http.StatusInternalServerError || a.status == http.StatusForbidden) {
+			err = fmt.Errorf("registry answered %d", a.status) // 403: it has no list yet itself
 		}
-		s.mark(v, err)
+		if ctx.Err() == nil { // else it is the caller who gave up
+			s.mark(v, err)
+		}
 		if err == nil {
 			return a, nil
 		}
@@ -175,7 +180,7 @@ func (s *servers) mark(v *server, err error) {
 }
 
 func (s *servers) ask(ctx context.Context, v *server, q question) (answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout+q.wait)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, q.method, v.base+q.path, bytes.NewReader(q.body))
 	if err != nil {
@@ -190,7 +195,7 @@ func (s *servers) ask(ctx context.Context, v *server, q question) (answer, error
 	}
 	defer resp.Body.Close()
 	b, err := unpack(resp)
-	return answer{resp.StatusCode, b}, err
+	return answer{resp.StatusCode, b, resp.Header.Get("X-Eureka-Epoch"), strings.Contains(resp.Header.Get("X-Eureka-Ext"), "since")}, err
 }
 
 // dress gives a request what the protocol, the URL's user and our own proof

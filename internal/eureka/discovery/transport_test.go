@@ -164,7 +164,7 @@ func TestRedirectsAndHeadersPassUntouched(t *testing.T) {
 func TestAnInstanceThatJustCameIsFoundWhenAllOthersRefuse(t *testing.T) {
 	s := newSite(t)
 	s.register(self(t, "SVC", "gone", refusing(t)))
-	c, _ := client(t, discovery.Config{URLs: []string{s.url()}, FetchEvery: time.Hour})
+	c, _ := client(t, discovery.Config{URLs: []string{s.url()}, FetchEvery: time.Hour, WatchFor: 30 * time.Second})
 	ready(t, c, "SVC")
 	<-time.After(300 * time.Millisecond) // the list is no longer fresh
 	s.register(self(t, "SVC", "here", service(t, "here").URL))
