@@ -26,6 +26,7 @@ import (
 //
 //	firm name [flag…]      make a firm by ccms firm create, with a client and its token; sets
 //	                       $FIRM $CLIENT $SECRET and $AUTH, the header
+//	client [flag…]         make another client of $FIRM by ccms client create; sets the same
 //	endpoint answer        a firm's own endpoint that answers with this JSON, or with a status when it
 //	                       is a number; sets $ENDPOINT and $KEY, its public key for codes
 //	signing secret         the endpoint checks signatures from now on and refuses what has none
@@ -34,8 +35,17 @@ import (
 //	                       with the code, decrypted, as its member code
 
 func cmdFirm(ts *testscript.TestScript, _ bool, args []string) {
+	makeClient(ts, append([]string{"firm", "create", "--name"}, args...))
+}
+
+func cmdClient(ts *testscript.TestScript, _ bool, args []string) {
+	makeClient(ts, append([]string{"client", "create", "--firm", ts.Getenv("FIRM")}, args...))
+}
+
+// makeClient runs a command that makes a client, and gets a token for it.
+func makeClient(ts *testscript.TestScript, args []string) {
 	s := of(ts)
-	command := exec.Command(binary, append([]string{"firm", "create", "--data", s.process.dir, "-o", "json", "--name"}, args...)...)
+	command := exec.Command(binary, append(args, "--data", s.process.dir, "-o", "json")...)
 	command.Stderr = os.Stderr
 	out, err := command.Output()
 	ts.Check(err)

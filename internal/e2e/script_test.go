@@ -57,7 +57,7 @@ func TestStories(t *testing.T) {
 			"DELETE": cmdCall("DELETE"), "HEAD": cmdCall("HEAD"), "OPTIONS": cmdCall("OPTIONS"),
 			"until": cmdUntil, "status": cmdStatus, "header": cmdHeader, "json": cmdJSON, "error": cmdError,
 			"save": cmdSave, "mail": cmdMail, "mails": cmdMails, "customer": cmdCustomer,
-			"firm": cmdFirm, "endpoint": cmdEndpoint, "signing": cmdSigning, "asked": cmdAsked, "becomes": cmdBecomes,
+			"firm": cmdFirm, "client": cmdClient, "endpoint": cmdEndpoint, "signing": cmdSigning, "asked": cmdAsked, "becomes": cmdBecomes,
 		},
 	})
 }
