@@ -90,6 +90,7 @@ type Client struct {
 	version    int64
 	epoch      string           // of the registry run the list came from
 	watching   bool             // that registry tells of changes
+	cut        bool             // and did not listen to the end last time: it will stop
 	fetched    time.Time        // when mirror was last known to be right
 	kept       map[string]*keep // applications the registry lost
 	avoid      map[string]time.Time

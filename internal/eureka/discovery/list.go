@@ -54,7 +54,7 @@ func (c *Client) fetch(ctx context.Context) error {
 func (c *Client) fetchPause() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.watching {
+	if c.watching && !c.cut {
 		return watchPause
 	}
 	return c.cfg.FetchEvery
@@ -101,12 +101,14 @@ func (c *Client) get(ctx context.Context, q question) (answer, eureka.Applicatio
 }
 
 func (c *Client) fetchDelta(ctx context.Context, q question) error {
+	began := c.cfg.Now()
 	a, list, err := c.get(ctx, q)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.cut = q.wait > 0 && a.status == http.StatusNotModified && c.cfg.Now().Sub(began) < q.wait/2
 	if a.epoch != c.epoch {
 		return errMismatch // another registry, or one that began anew
 	}

@@ -138,7 +138,8 @@ func TestServicesCallEachOtherThroughAnOutageOfTheRegistry(t *testing.T) {
 func TestAChangeIsToldAtOnceAndSilenceCostsLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := &cable{hosts: map[string]http.Handler{}, calls: map[string]int{}}
-		n.put("registry", quietRegistry())
+		quiet := quietRegistry()
+		n.put("registry", quiet)
 		portal := member(t, n, "PORTAL", "5000", "http://registry/eureka/")
 		time.Sleep(time.Minute)
 		before := n.count("registry")
@@ -161,6 +162,13 @@ func TestAChangeIsToldAtOnceAndSilenceCostsLittle(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		if len(portal.Instances("LOGIN-SERVICE")) != 0 {
 			t.Error("a status change is not told")
+		}
+		quiet.Retire() // a registry that stops sends those away who wait
+		time.Sleep(time.Second)
+		before = n.count("registry")
+		time.Sleep(time.Minute)
+		if asked := n.count("registry") - before; asked > 60 {
+			t.Errorf("asked %d times in a minute", asked)
 		}
 	})
 }

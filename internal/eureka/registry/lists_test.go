@@ -59,10 +59,13 @@ func TestTheEndOfARegistryEndsTheWaiting(t *testing.T) {
 	go func() {
 		status <- s.ask("GET", fmt.Sprintf("/eureka/apps?since=%d&wait=50s", s.apps("/apps").Version), "").status
 	}()
-	stop()
-	if err := <-done; err != nil {
-		t.Error(err)
-	}
+	s.reg.Retire() // before Run's end, as a process does that stops its listener first
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
 	select {
 	case got := <-status:
 		if got != http.StatusNotModified {

@@ -82,7 +82,8 @@ type Registry struct {
 	peers   *peer.Group
 	pages   *dashboard.Dashboard
 	packers sync.Pool // of *gzip.Writer
-	ending  chan struct{}
+	retired sync.Once
+	ending  chan struct{} // closed when nobody is to wait any more
 }
 
 // New returns a Registry that holds what the snapshot holds.
@@ -144,7 +145,7 @@ func (g *Registry) Routes(mux *httpserver.Mux) {
 // Run evicts expired leases, keeps the snapshot and tells the peers until ctx
 // ends.
 func (g *Registry) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { close(g.ending) })
+	stop := context.AfterFunc(ctx, g.Retire)
 	defer stop()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -159,6 +160,11 @@ func (g *Registry) Run(ctx context.Context) error {
 	wg.Wait()
 	return errors.Join(failed[:]...)
 }
+
+// Retire answers those who wait for a change, so that the listener need not
+// wait for them. Run does so at its end, which may be later than the
+// listener's.
+func (g *Registry) Retire() { g.retired.Do(func() { close(g.ending) }) }
 
 // Stats is the registry's condition, for metrics.
 func (g *Registry) Stats() lease.Stats { return g.leases.Stats() }
