@@ -19,7 +19,7 @@ import (
 	"ccms/internal/registration/firmcard"
 	"ccms/internal/registration/link"
 	"ccms/internal/registration/record"
-	"ccms/internal/registration/settings"
+	rules "ccms/internal/registration/settings"
 	"ccms/internal/registration/tenant"
 	"ccms/internal/registration/verification"
 	"ccms/internal/vault"
@@ -59,7 +59,7 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 	if err != nil {
 		return err
 	}
-	rules, err := settings.Open(ctx, settings.Config{DB: p.DB, Audit: b.audit, Adopt: pipeline.Adopt, Require: guard.Require, Log: log})
+	firmRules, err := rules.Open(ctx, rules.Config{DB: p.DB, Audit: b.audit, Adopt: pipeline.Adopt, Require: guard.Require, Log: log})
 	if err != nil {
 		return err
 	}
@@ -67,7 +67,7 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 		DB:          p.DB,
 		Cards:       cards,
 		Pipeline:    pipeline,
-		Rules:       rules.Rules,
+		Rules:       firmRules.Rules,
 		Audit:       b.audit,
 		Idempotency: b.idempotency,
 		Sealer:      b.ring,
@@ -84,7 +84,7 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 	}
 	cards.Routes(s.Mux)
 	registrations.Routes(s.Mux)
-	rules.Routes(s.Mux)
+	firmRules.Routes(s.Mux)
 	links.Routes(s.Mux)
 	record.New(record.Config{Audit: b.audit, Require: guard.Require}).Routes(s.Mux)
 	for _, c := range [][]prometheus.Collector{cards.Collectors(), registrations.Collectors(), pipeline.Collectors(), links.Collectors()} {

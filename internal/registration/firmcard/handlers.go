@@ -143,7 +143,7 @@ func (s *Service) handlePatch(r *http.Request, in patchBody) (cardBody, error) {
 			return notFound()
 		}
 		if d.Status != in.Status {
-			d.Status, d.UpdatedAt = in.Status, s.now()
+			d.Status, d.UpdatedAt = in.Status, s.now().UTC().Truncate(time.Millisecond)
 		}
 		return nil
 	}})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"ccms/internal/card"
 	"ccms/internal/secret"
@@ -96,7 +97,7 @@ func (s *Service) again(ctx context.Context, d Deposit, lookup string) (Card, er
 			c.counted(dayOf(s.now()), d.Token)
 		}
 		c.Name, c.ExpiryMonth, c.ExpiryYear = name, d.Expiry.Month, d.Expiry.Year
-		v.UpdatedAt = s.now()
+		v.UpdatedAt = s.now().UTC().Truncate(time.Millisecond)
 		return nil
 	})
 	if errors.Is(err, store.ErrNotFound) {
