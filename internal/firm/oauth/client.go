@@ -47,7 +47,7 @@ func credentialsOf(r *http.Request, in form) (credentials, error) {
 		if !in.has("client_id") {
 			return credentials{}, malformed("Send client_id with client_secret.")
 		}
-		return credentials{method: methodPost, client: in.text("client_id"), secret: in["client_secret"]}, nil
+		return credentials{method: methodPost, client: in.text("client_id"), secret: in.secret("client_secret")}, nil
 	case proof:
 		return assertionCredentials(in)
 	}

@@ -20,30 +20,29 @@ const (
 	maxParams = 64
 )
 
-// form is the body of a request. Every value is a secret until it is known to
-// be none, and wiped with the rest.
-type form map[string]secret.Bytes
+// form is the body of a request. Its values are wiped when the request is
+// answered, because a client's secret may be among them.
+type form map[string][]byte
 
 // text is a parameter that is no secret, "" when it is absent.
-func (f form) text(name string) string {
-	var b strings.Builder
-	b.Write(f[name].Reveal())
-	return b.String()
-}
+func (f form) text(name string) string { return string(f[name]) }
+
+// secret is a parameter that is one. It shares its bytes with the form.
+func (f form) secret(name string) secret.Bytes { return secret.New(f[name]) }
 
 // has reports whether a parameter was sent with a value: without one it counts
 // as omitted (RFC 6749 section 3.2).
-func (f form) has(name string) bool { return f[name].Len() > 0 }
+func (f form) has(name string) bool { return len(f[name]) > 0 }
 
 func (f form) wipe() {
 	for _, v := range f {
-		v.Wipe()
+		clear(v[:cap(v)])
 	}
 }
 
-// readForm reads the body of r. The raw bytes are wiped, because a client's
-// secret may be among them. What stands in the query is never looked at: a
-// secret must not travel there (RFC 6749 section 2.3.1).
+// readForm reads the body of r and wipes what it was read into. What stands in
+// the query is never looked at: a secret must not travel there (RFC 6749 section
+// 2.3.1).
 func readForm(w http.ResponseWriter, r *http.Request) (form, error) {
 	if !isForm(r.Header.Get("Content-Type")) || r.Header.Get("Content-Encoding") != "" {
 		return nil, malformed("Send the body as application/x-www-form-urlencoded.")
@@ -117,7 +116,7 @@ func (f form) parse(body []byte) error {
 		if err != nil {
 			return err
 		}
-		f[string(n)] = secret.New(v)
+		f[string(n)] = v
 	}
 	return nil
 }

@@ -63,7 +63,7 @@ func TestAFormIsWiped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := f["client_secret"].Reveal()
+	b := f["client_secret"]
 	f.wipe()
 	if strings.Trim(string(b[:cap(b)]), "\x00") != "" {
 		t.Errorf("%q is left", b[:cap(b)])
