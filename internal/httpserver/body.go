@@ -5,8 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-
-	"ccms/internal/secret/wire"
 )
 
 // drainLimit is how much of a body that no handler wants is read after all, so
@@ -20,7 +18,7 @@ const drainLimit = 256 << 10
 // reader gets is put together and cannot be found.
 type body struct {
 	io.ReadCloser
-	conn    *wire.Conn
+	conn    forgetting
 	chunked bool
 	read    int64
 	done    bool
@@ -58,21 +56,28 @@ func (b *body) drain(r *http.Request) {
 	}
 }
 
+// forgetting is a connection that wipes the buffer above it; package wire says
+// how.
+type forgetting interface {
+	Forget(read []byte)
+	ForgetAll()
+}
+
 type connKey struct{}
 
-// withConn lets wipe find the connection a request came on.
+// withConn lets forgetful find the connection a request came on.
 func withConn(ctx context.Context, c net.Conn) context.Context {
-	if own, ok := c.(*wire.Conn); ok {
+	if own, ok := c.(forgetting); ok {
 		return context.WithValue(ctx, connKey{}, own)
 	}
 	return ctx
 }
 
 // forgetful gives r, which is a copy of the server's, a body that leaves
-// nothing behind, and returns what to do when r was answered. Without a body or
-// without a connection of ours it does nothing.
+// nothing behind, and returns what to do when r was answered. Without a body, or
+// over HTTP/2, it does nothing.
 func forgetful(r *http.Request) (answered func()) {
-	conn, ok := r.Context().Value(connKey{}).(*wire.Conn)
+	conn, ok := r.Context().Value(connKey{}).(forgetting)
 	if !ok || r.Body == nil || r.Body == http.NoBody {
 		return func() {}
 	}

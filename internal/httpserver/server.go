@@ -91,9 +91,13 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		_ = l.Close()
 		return nil, fmt.Errorf("%s: will not serve plain HTTP off loopback, on %s: give it a certificate", cfg.Name, l.Addr())
 	}
+	if cfg.TLS != nil {
+		s.cfg.TLS = cfg.TLS.Clone()
+		s.cfg.TLS.NextProtos = []string{"h2", "http/1.1"}
+	}
 	s.srv = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
-		TLSConfig:         cfg.TLS,
+		TLSConfig:         s.cfg.TLS,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -136,11 +140,11 @@ func (s *Server) SetPublicURL(u *url.URL) { s.cfg.PublicURL = u }
 func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() {
+		l := s.listener
 		if s.cfg.TLS != nil {
-			failed <- s.srv.ServeTLS(s.listener, "", "")
-			return
+			l = wire.Securing(l, s.cfg.TLS, readHeaderTimeout)
 		}
-		failed <- s.srv.Serve(s.listener)
+		failed <- s.srv.Serve(l)
 	}()
 	select {
 	case err := <-failed:
