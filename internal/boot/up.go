@@ -108,6 +108,10 @@ func (p *process) welcome(w io.Writer, run datadir.Running) error {
 	if smtp := p.Settings.Mail.SMTPURL; !smtp.IsZero() {
 		where = "goes out by " + smtp.String()
 	}
+	demo := ""
+	if p.Dir.Has("demo-firm.json") {
+		demo = "A firm to register cards with is in " + filepath.Join(data, "demo-firm.json") + "; README.md shows how.\n"
+	}
 	_, err := fmt.Fprintf(w, `CCMS keeps its data in %s
 
   portal      %s
@@ -119,8 +123,8 @@ Try it:
   %s %s/api/customer/signup -H 'Content-Type: application/json' \
     -d '{"username":"jane","name":{"first":"Jane","last":"Doe"},"email":"jane@example.com","password":"choose-1-yourself"}'
 The mail that follows %s.
-
+%s
 ready
-`, data, run.Portal, run.Login, run.CreditCard, run.Eureka, curl, run.Portal, where)
+`, data, run.Portal, run.Login, run.CreditCard, run.Eureka, curl, run.Portal, where, demo)
 	return err
 }
