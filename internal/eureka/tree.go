@@ -50,6 +50,9 @@ func parse(isXML bool, body []byte, limit int) (node, error) {
 	b := builder{left: limit}
 	var n node
 	var err error
+	if isXML && bytes.Count(body, []byte{'='}) > limit {
+		return n, fmt.Errorf("%w: too many attributes", ErrSyntax) // which the decoder would hold all at once
+	}
 	if isXML {
 		n, err = b.xmlDocument(body)
 	} else {

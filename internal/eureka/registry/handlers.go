@@ -26,14 +26,17 @@ func (g *Registry) getApp(c *call) {
 		empty(c.w, http.StatusNotFound)
 		return
 	}
+	c.fetched = &g.fetched[someFetch]
 	c.send(http.StatusOK, a.label, a.form.Application(nil, app))
 }
 
 func (g *Registry) getInstance(c *call) {
+	c.fetched = &g.fetched[oneFetch]
 	c.one(g.leases.Instance(c.app, c.id))
 }
 
 func (g *Registry) getAnywhere(c *call) {
+	c.fetched = &g.fetched[oneFetch]
 	c.one(g.leases.Anywhere(c.id))
 }
 

@@ -18,6 +18,7 @@ type call struct {
 	r       *http.Request
 	app, id string // or the one name a resource takes, in id
 	packers *sync.Pool
+	fetched *tally // to count the answer in; nil for none
 }
 
 // resource is what a path can do, by method.

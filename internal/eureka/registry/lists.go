@@ -3,12 +3,50 @@ package registry
 import (
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"ccms/internal/eureka"
 	"ccms/internal/eureka/registry/peer"
 	"ccms/internal/identity"
 )
+
+// fetch is a kind of reading.
+type fetch int
+
+const (
+	fullFetch  fetch = iota // the whole registry
+	deltaFetch              // what changed lately
+	sinceFetch              // what changed after a version
+	unchanged               // 304
+	someFetch               // an application, or those behind a VIP address
+	oneFetch                // an instance
+	fetches
+)
+
+func (f fetch) String() string {
+	return [...]string{"full", "delta", "since", "unchanged", "some", "one"}[f]
+}
+
+// tally counts the answers of one kind.
+type tally struct{ answers, bytes atomic.Int64 }
+
+// Fetches is how often, and with how many bytes as sent, one kind of reading
+// was answered.
+type Fetches struct {
+	Kind           string
+	Answers, Bytes int64
+}
+
+// Traffic is what readers were answered since the start, and how many wait for
+// a change.
+func (g *Registry) Traffic() (all []Fetches, waiting int64) {
+	for f := range fetches {
+		t := &g.fetched[f]
+		all = append(all, Fetches{f.String(), t.answers.Load(), t.bytes.Load()})
+	}
+	return all, g.waiting.Load()
+}
 
 // maxWait bounds a long poll; listeners cut an answer off after a minute.
 const maxWait = 50 * time.Second
@@ -46,15 +84,21 @@ func (g *Registry) list(c *call, delta bool) {
 	}
 	if since, ok := c.since(); ok {
 		if !g.changed(c, since) {
+			g.fetched[unchanged].answers.Add(1)
 			c.w.WriteHeader(http.StatusNotModified)
 			return
 		}
 		if delta {
 			if apps, ok := g.leases.Since(since); ok {
+				c.fetched = &g.fetched[sinceFetch]
 				c.send(http.StatusOK, a.label, a.form.Applications(nil, apps))
 				return
 			}
 		}
+	}
+	c.fetched = &g.fetched[fullFetch]
+	if delta {
+		c.fetched = &g.fetched[deltaFetch]
 	}
 	if takesGzip(c.r) {
 		c.sendPacked(a.label, g.lists.Packed(a.form, delta))
@@ -88,6 +132,8 @@ func (c *call) wait() time.Duration {
 // changed waits until the registry differs from a version and reports whether
 // it does.
 func (g *Registry) changed(c *call, since int64) bool {
+	g.waiting.Add(1)
+	defer g.waiting.Add(-1)
 	timer := time.NewTimer(c.wait())
 	defer timer.Stop()
 	for {
@@ -125,6 +171,7 @@ func (g *Registry) some(c *call, get func() eureka.Applications) {
 		empty(c.w, http.StatusNotAcceptable)
 		return
 	}
+	c.fetched = &g.fetched[someFetch]
 	c.send(http.StatusOK, a.label, a.form.Applications(nil, get()))
 }
 

@@ -95,6 +95,10 @@ func (c *call) write(status int, contentType, encoding string, body []byte) {
 		h.Set("Content-Encoding", encoding)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if c.fetched != nil {
+		c.fetched.answers.Add(1)
+		c.fetched.bytes.Add(int64(len(body)))
+	}
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body) // the client may have gone; nobody is left to tell
 }

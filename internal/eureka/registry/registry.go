@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ccms/internal/eureka"
@@ -82,6 +83,8 @@ type Registry struct {
 	peers   *peer.Group
 	pages   *dashboard.Dashboard
 	packers sync.Pool // of *gzip.Writer
+	fetched [fetches]tally
+	waiting atomic.Int64 // readers
 	retired sync.Once
 	ending  chan struct{} // closed when nobody is to wait any more
 }

@@ -1,8 +1,11 @@
 package peer
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -70,23 +73,74 @@ func lenient() json.Options {
 
 // ParseBatch reads the body of a batch. Its error is ErrSyntax or ErrEmpty.
 func ParseBatch(body []byte) ([]Item, error) {
-	var b wireBatch
-	if err := json.Unmarshal(body, &b, lenient()); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSyntax, err)
+	dec := jsontext.NewDecoder(bytes.NewReader(body), lenient())
+	items, listed, err := parseMembers(dec)
+	if err == nil {
+		if _, end := dec.ReadToken(); !errors.Is(end, io.EOF) {
+			err = ErrSyntax
+		}
 	}
-	if b.List == nil {
+	switch {
+	case err != nil && !errors.Is(err, ErrSyntax):
+		return nil, fmt.Errorf("%w: %w", ErrSyntax, err)
+	case err != nil:
+		return nil, err
+	case !listed:
 		return nil, ErrEmpty
 	}
-	if len(*b.List) > maxItems {
-		return nil, fmt.Errorf("%w: %d items", ErrSyntax, len(*b.List))
+	return items, nil
+}
+
+// parseMembers reads the object around the list; listed says that there is one.
+func parseMembers(dec *jsontext.Decoder) (items []Item, listed bool, err error) {
+	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '{' {
+		return nil, false, cmp.Or(err, ErrSyntax)
 	}
-	items := make([]Item, len(*b.List))
-	for i, w := range *b.List {
+	for dec.PeekKind() == '"' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return nil, false, err
+		}
+		switch {
+		case name.String() != "replicationList":
+			err = dec.SkipValue()
+		case dec.PeekKind() == 'n':
+			items, listed, err = nil, false, dec.SkipValue()
+		default:
+			listed = true
+			items, err = parseItems(dec)
+		}
+		if err != nil {
+			return nil, false, err
+		}
+	}
+	_, err = dec.ReadToken()
+	return items, listed, err
+}
+
+// parseItems reads the list, one item at a time: a short body can hold very
+// many.
+func parseItems(dec *jsontext.Decoder) ([]Item, error) {
+	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != '[' {
+		return nil, cmp.Or(err, ErrSyntax)
+	}
+	items := []Item{}
+	for dec.PeekKind() == '{' {
+		if len(items) == maxItems {
+			return nil, fmt.Errorf("%w: too many items", ErrSyntax)
+		}
+		var w wireItem
+		if err := json.UnmarshalDecode(dec, &w); err != nil {
+			return nil, err
+		}
 		item, err := w.item()
 		if err != nil {
 			return nil, err
 		}
-		items[i] = item
+		items = append(items, item)
+	}
+	if tok, err := dec.ReadToken(); err != nil || tok.Kind() != ']' {
+		return nil, cmp.Or(err, ErrSyntax)
 	}
 	return items, nil
 }
