@@ -34,16 +34,17 @@ func TestEveryChangedByteIsFound(t *testing.T) {
 				if err := c.Delete(t.Context(), d.ID, 1); err != nil {
 					t.Fatal(err)
 				}
-				err := c.Insert(t.Context(), altered)
-				if err != nil {
+				if err := c.Insert(t.Context(), altered); err != nil {
 					refused++
-				} else if _, err = Verify(t.Context(), s.cfg); err != nil {
-					found++
-				} else if same++; !readsTheSame(t, name, d.Body, altered.Body) {
-					t.Fatalf("byte %d of %s %s is not found: %x", i, name, d.ID, altered.Body)
-				}
-				if _, err := c.Get(t.Context(), d.ID); err == nil {
-					err = c.Delete(t.Context(), d.ID, 1)
+				} else {
+					if _, err := Verify(t.Context(), s.cfg); err != nil {
+						found++
+					} else if same++; !readsTheSame(t, name, d.Body, altered.Body) {
+						t.Fatalf("byte %d of %s %s is not found: %x", i, name, d.ID, altered.Body)
+					}
+					if err := c.Delete(t.Context(), d.ID, 1); err != nil {
+						t.Fatal(err)
+					}
 				}
 				if err := c.Insert(t.Context(), store.Doc{ID: d.ID, Body: d.Body}); err != nil {
 					t.Fatal(err)

@@ -2,80 +2,46 @@ package sqlitestore
 
 import (
 	"context"
-	"database/sql"
 	"iter"
 	"slices"
+
+	"github.com/go-json-experiment/json"
 
 	"ccms/internal/store"
 )
 
-// dumpRows is how many documents Dump reads at once, so that it holds up no
-// connection and no write-ahead log while its caller works.
-const dumpRows = 128
-
 // Dump implements store.Dumper.
 func (db *DB) Dump(ctx context.Context, collections ...string) iter.Seq2[store.Stored, error] {
 	return func(yield func(store.Stored, error) bool) {
-		if err := db.dump(ctx, collections, yield); err != nil {
+		names, err := db.tables(ctx)
+		names = slices.DeleteFunc(names, func(n string) bool { return len(collections) > 0 && !slices.Contains(collections, n) })
+		for i := 0; i < len(names) && err == nil; i++ {
+			var c *collection
+			if c, err = newCollection(db, store.Spec{Name: names[i]}); err != nil {
+				break
+			}
+			for d, err := range c.Find(ctx, store.Query{}) { // nothing expires there
+				if !yield(store.Stored{Collection: names[i], Doc: d}, err) || err != nil {
+					return
+				}
+			}
+		}
+		if err != nil {
 			yield(store.Stored{}, err)
 		}
 	}
 }
 
-// dump returns nil also when the caller has had enough.
-func (db *DB) dump(ctx context.Context, wanted []string, yield func(store.Stored, error) bool) error {
+// tables names the collections there are.
+func (db *DB) tables(ctx context.Context) (names []string, err error) {
 	if err := db.enter(); err != nil {
-		return err
-	}
-	defer db.leave()
-	tables, err := readRows(ctx, db, func(rows *sql.Rows) (name string, err error) { return name, rows.Scan(&name) },
-		"SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name")
-	if err != nil {
-		return err
-	}
-	for _, table := range tables {
-		if len(wanted) > 0 && !slices.Contains(wanted, table) {
-			continue
-		}
-		last := ""
-		for more := true; more; {
-			docs, err := readRows(ctx, db, func(rows *sql.Rows) (d store.Doc, err error) {
-				return d, rows.Scan(&d.ID, &d.Rev, (*[]byte)(&d.Body))
-			}, "SELECT id, rev, doc FROM "+quote(table)+" WHERE id > ? ORDER BY id LIMIT ?", last, dumpRows)
-			if err != nil {
-				return err
-			}
-			for _, d := range docs {
-				last = d.ID
-				if !yield(store.Stored{Collection: table, Doc: d}, nil) {
-					return nil
-				}
-			}
-			more = len(docs) == dumpRows
-		}
-	}
-	return nil
-}
-
-// readRows reads a short result at once, in one of the slots for readers.
-func readRows[T any](ctx context.Context, db *DB, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	release, err := db.slot(ctx)
-	if err != nil {
 		return nil, err
 	}
-	defer release()
-	rows, err := db.readers.QueryContext(ctx, query, args...)
-	if err != nil {
+	defer db.leave()
+	const query = "SELECT json_group_array(name ORDER BY name) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+	var list []byte
+	if err := db.readers.QueryRowContext(ctx, query).Scan(&list); err != nil {
 		return nil, unread(ctx, err)
 	}
-	defer rows.Close()
-	var all []T
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, unread(ctx, err)
-		}
-		all = append(all, v)
-	}
-	return all, unread(ctx, rows.Err())
+	return names, json.Unmarshal(list, &names)
 }

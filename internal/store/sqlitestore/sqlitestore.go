@@ -32,6 +32,7 @@ import (
 	"modernc.org/sqlite"
 
 	"ccms/internal/store"
+	"ccms/internal/store/sqlitestore/filelock"
 )
 
 // Config says where the store lies and how it behaves.
@@ -95,7 +96,7 @@ func open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := lockFile(path + "-lock")
+	lock, err := filelock.Take(path + "-lock")
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package sqlitestore
+package filelock
 
 import (
 	"errors"
@@ -11,12 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile takes an exclusive lock that the kernel gives back when the process
-// ends, however it ends. The lock lies on a file of its own: SQLite's locks on
-// the database file are of another kind and are lost when anybody in the
-// process closes that file. It is never removed: another process may be about
-// to lock it.
-func lockFile(path string) (io.Closer, error) {
+func take(path string) (io.Closer, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
