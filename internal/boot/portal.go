@@ -6,7 +6,7 @@ import (
 
 	"ccms/internal/boot/chassis"
 	"ccms/internal/portal"
-	"ccms/internal/portal/session"
+	"ccms/internal/page/session"
 	"ccms/internal/trust"
 )
 

@@ -90,7 +90,7 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 	for _, c := range [][]prometheus.Collector{cards.Collectors(), registrations.Collectors(), pipeline.Collectors(), links.Collectors()} {
 		s.Actuator.Registry().MustRegister(c...)
 	}
-	s.Work = append(s.Work, cards.Run, registrations.Run)
+	s.Work = append(s.Work, cards.Run, registrations.Run, pipeline.Run)
 	return nil
 }
 

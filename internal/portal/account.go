@@ -6,8 +6,8 @@ import (
 	"strconv"
 
 	"ccms/internal/page"
+	"ccms/internal/page/session"
 	"ccms/internal/portal/backend"
-	"ccms/internal/portal/session"
 	"ccms/internal/problem"
 )
 

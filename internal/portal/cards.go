@@ -11,8 +11,8 @@ import (
 	"ccms/internal/card"
 	"ccms/internal/httpserver"
 	"ccms/internal/page"
+	"ccms/internal/page/session"
 	"ccms/internal/portal/backend"
-	"ccms/internal/portal/session"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 )

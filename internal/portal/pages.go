@@ -8,7 +8,7 @@ import (
 
 	"ccms/internal/httpserver"
 	"ccms/internal/page"
-	"ccms/internal/portal/session"
+	"ccms/internal/page/session"
 	"ccms/internal/problem"
 )
 

@@ -14,8 +14,9 @@ import (
 
 	"ccms/internal/httpserver"
 	"ccms/internal/page"
+	"ccms/internal/page/session"
 	"ccms/internal/portal/backend"
-	"ccms/internal/portal/session"
+	"ccms/internal/upstream"
 )
 
 //go:embed pages/*.html
@@ -56,7 +57,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("portal pages: %w", err)
 	}
-	return &Service{cfg: cfg, pages: pages, services: backend.New(backend.Config{Transport: cfg.Transport, Vouch: cfg.Vouch})}, nil
+	return &Service{cfg: cfg, pages: pages, services: backend.New(&upstream.Client{Transport: cfg.Transport, Vouch: cfg.Vouch})}, nil
 }
 
 func (s *Service) cardRoutes(mux *httpserver.Mux) {
@@ -105,7 +106,7 @@ func (s *Service) Routes(mux *httpserver.Mux) {
 	s.cardRoutes(mux)
 	s.accountRoutes(mux)
 
-	login, cards := s.pass(backend.Login), s.pass(backend.Cards)
+	login, cards := s.pass(upstream.Login), s.pass(upstream.Cards)
 	mux.Handle("/api/customer/{rest...}", login)
 	mux.Handle("/api/account", login)
 	mux.Handle("/api/account/{rest...}", login)

@@ -15,9 +15,9 @@ import (
 
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
-	"ccms/internal/portal/backend"
-	"ccms/internal/portal/session"
+	"ccms/internal/page/session"
 	"ccms/internal/secret"
+	"ccms/internal/upstream"
 )
 
 // behind is a real HTTP server that stands for the services; the transport
@@ -100,14 +100,14 @@ func TestEachPathGoesToTheServiceThatHasIt(t *testing.T) {
 	b := &behind{answer: func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "x") }}
 	base := startPortal(t, b)
 	for path, service := range map[string]string{
-		"/api/customer/login":                   backend.Login,
-		"/api/customer/jwt/validate?token=a":    backend.Login,
-		"/api/account":                          backend.Login,
-		"/api/account/sessions/1":               backend.Login,
-		"/.well-known/jwks.json":                backend.Login,
-		"/api/customer/creditcard":              backend.Cards,
-		"/api/customer/creditcard/a%2Fb/toggle": backend.Cards,
-		"/api/creditcards":                      backend.Cards,
+		"/api/customer/login":                   upstream.Login,
+		"/api/customer/jwt/validate?token=a":    upstream.Login,
+		"/api/account":                          upstream.Login,
+		"/api/account/sessions/1":               upstream.Login,
+		"/.well-known/jwks.json":                upstream.Login,
+		"/api/customer/creditcard":              upstream.Cards,
+		"/api/customer/creditcard/a%2Fb/toggle": upstream.Cards,
+		"/api/creditcards":                      upstream.Cards,
 	} {
 		if res, _ := fetch(t, "POST", base+path, "{}"); res.StatusCode != 200 {
 			t.Errorf("%s: %d", path, res.StatusCode)

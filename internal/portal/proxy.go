@@ -12,9 +12,9 @@ import (
 
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
-	"ccms/internal/portal/backend"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
+	"ccms/internal/upstream"
 )
 
 // budget is how long a call passed on may take. It is longer than any budget
@@ -43,7 +43,7 @@ func (s *Service) pass(service string) httpserver.Handler {
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			httpserver.WriteError(s.cfg.Log, w, r, backend.Unreachable(r.Context(), err))
+			httpserver.WriteError(s.cfg.Log, w, r, upstream.Unreachable(r.Context(), err))
 		},
 	}
 	return func(w http.ResponseWriter, r *http.Request) error {

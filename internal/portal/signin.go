@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"ccms/internal/page"
-	"ccms/internal/portal/session"
+	"ccms/internal/page/session"
 )
 
 // entry is the data of pages that are one form.

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"ccms/internal/secret"
+	"ccms/internal/upstream"
 )
 
 // Person is who signs up.
@@ -18,11 +19,11 @@ type Person struct {
 
 // SignUp makes an account (contract section 2, decision B1).
 func (b *Backend) SignUp(r *http.Request, p Person) error {
-	return b.ask(r, call{method: http.MethodPost, service: Login, path: "/api/customer/signup", body: object(
-		member{"username", p.Username},
-		member{"name", []member{{"first", p.First}, {"last", p.Last}}},
-		member{"email", p.Email},
-		member{"password", p.Password},
+	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/signup", Body: upstream.Object(
+		upstream.Member{"username", p.Username},
+		upstream.Member{"name", []upstream.Member{{"first", p.First}, {"last", p.Last}}},
+		upstream.Member{"email", p.Email},
+		upstream.Member{"password", p.Password},
 	)})
 }
 
@@ -32,16 +33,16 @@ func (b *Backend) LogIn(r *http.Request, email string, password secret.Bytes) (t
 	var out struct {
 		Token string `json:"token"`
 	}
-	err = b.ask(r, call{
-		method: http.MethodPost, service: Login, path: "/api/customer/login/subsequent", out: &out,
-		body: object(member{"email", email}, member{"password", password}),
+	err = b.up.Ask(r, upstream.Call{
+		Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/login/subsequent", Out: &out,
+		Body: upstream.Object(upstream.Member{"email", email}, upstream.Member{"password", password}),
 	})
 	return out.Token, err
 }
 
 // LogOut ends the session of token.
 func (b *Backend) LogOut(r *http.Request, token string) error {
-	return b.ask(r, call{method: http.MethodPost, service: Login, path: "/api/customer/logout", token: token})
+	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/logout", Token: token})
 }
 
 // Account is what its owner sees of an account.
@@ -59,7 +60,7 @@ type Account struct {
 // Account returns the account of token.
 func (b *Backend) Account(r *http.Request, token string) (Account, error) {
 	var out Account
-	err := b.ask(r, call{method: http.MethodGet, service: Login, path: "/api/account", token: token, out: &out})
+	err := b.up.Ask(r, upstream.Call{Method: http.MethodGet, Service: upstream.Login, Path: "/api/account", Token: token, Out: &out})
 	return out, err
 }
 
@@ -73,11 +74,11 @@ type Change struct {
 
 // ChangeAccount changes the name, or the address when there is one.
 func (b *Backend) ChangeAccount(r *http.Request, token string, c Change) error {
-	members := []member{{"name", []member{{"first", c.First}, {"last", c.Last}}}}
+	members := []upstream.Member{{"name", []upstream.Member{{"first", c.First}, {"last", c.Last}}}}
 	if c.Email != "" {
-		members = []member{{"email", c.Email}, {"currentPassword", c.Password}}
+		members = []upstream.Member{{"email", c.Email}, {"currentPassword", c.Password}}
 	}
-	return b.ask(r, call{method: http.MethodPut, service: Login, path: "/api/account", token: token, body: object(members...)})
+	return b.up.Ask(r, upstream.Call{Method: http.MethodPut, Service: upstream.Login, Path: "/api/account", Token: token, Body: upstream.Object(members...)})
 }
 
 // PasswordChange is what a person who is logged in sets.
@@ -85,20 +86,20 @@ type PasswordChange struct{ Current, Password, Confirm secret.Bytes }
 
 // ChangePassword changes the password and ends every session.
 func (b *Backend) ChangePassword(r *http.Request, token string, c PasswordChange) error {
-	return b.ask(r, call{method: http.MethodPost, service: Login, path: "/api/account/password", token: token, body: object(
-		member{"currentPassword", c.Current}, member{"newPassword", c.Password}, member{"confirmPassword", c.Confirm},
+	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/account/password", Token: token, Body: upstream.Object(
+		upstream.Member{"currentPassword", c.Current}, upstream.Member{"newPassword", c.Password}, upstream.Member{"confirmPassword", c.Confirm},
 	)})
 }
 
 // DeleteAccount erases the account and its cards.
 func (b *Backend) DeleteAccount(r *http.Request, token string, password secret.Bytes) error {
-	return b.ask(r, call{method: http.MethodDelete, service: Login, path: "/api/account", token: token, body: object(member{"password", password})})
+	return b.up.Ask(r, upstream.Call{Method: http.MethodDelete, Service: upstream.Login, Path: "/api/account", Token: token, Body: upstream.Object(upstream.Member{"password", password})})
 }
 
 // Export returns everything kept about the person, as JSON.
 func (b *Backend) Export(r *http.Request, token string) ([]byte, error) {
 	var out jsontext.Value
-	err := b.ask(r, call{method: http.MethodGet, service: Login, path: "/api/account/export", token: token, out: &out})
+	err := b.up.Ask(r, upstream.Call{Method: http.MethodGet, Service: upstream.Login, Path: "/api/account/export", Token: token, Out: &out})
 	return out, err
 }
 
@@ -115,23 +116,23 @@ type LoggedIn struct {
 // Sessions returns where the person is logged in.
 func (b *Backend) Sessions(r *http.Request, token string) ([]LoggedIn, error) {
 	var out []LoggedIn
-	err := b.ask(r, call{method: http.MethodGet, service: Login, path: "/api/account/sessions", token: token, out: &out})
+	err := b.up.Ask(r, upstream.Call{Method: http.MethodGet, Service: upstream.Login, Path: "/api/account/sessions", Token: token, Out: &out})
 	return out, err
 }
 
 // EndSession logs the person out somewhere.
 func (b *Backend) EndSession(r *http.Request, token, id string) error {
-	return b.ask(r, call{method: http.MethodDelete, service: Login, path: "/api/account/sessions/" + url.PathEscape(id), token: token})
+	return b.up.Ask(r, upstream.Call{Method: http.MethodDelete, Service: upstream.Login, Path: "/api/account/sessions/" + url.PathEscape(id), Token: token})
 }
 
 // SendVerification has the verification mail sent again.
 func (b *Backend) SendVerification(r *http.Request, email string) error {
-	return b.ask(r, call{method: http.MethodPost, service: Login, path: "/api/customer/send-verification", body: object(member{"email", email})})
+	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/send-verification", Body: upstream.Object(upstream.Member{"email", email})})
 }
 
 // ForgotPassword has a reset mail sent.
 func (b *Backend) ForgotPassword(r *http.Request, email string) error {
-	return b.ask(r, call{method: http.MethodPost, service: Login, path: "/api/customer/forgot-password", body: object(member{"email", email})})
+	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/forgot-password", Body: upstream.Object(upstream.Member{"email", email})})
 }
 
 // Owner returns the username of the account a verification token belongs to,
@@ -140,13 +141,13 @@ func (b *Backend) Owner(r *http.Request, token string) (string, error) {
 	var out struct {
 		Username string `json:"username"`
 	}
-	err := b.ask(r, call{method: http.MethodGet, service: Login, path: "/internal/verification?token=" + url.QueryEscape(token), out: &out})
+	err := b.up.Ask(r, upstream.Call{Method: http.MethodGet, Service: upstream.Login, Path: "/internal/verification?token=" + url.QueryEscape(token), Out: &out})
 	return out.Username, err
 }
 
 // Verify uses a verification token.
 func (b *Backend) Verify(r *http.Request, token string) error {
-	return b.ask(r, call{method: http.MethodGet, service: Login, path: "/api/customer/verify?token=" + url.QueryEscape(token)})
+	return b.up.Ask(r, upstream.Call{Method: http.MethodGet, Service: upstream.Login, Path: "/api/customer/verify?token=" + url.QueryEscape(token)})
 }
 
 // NewPassword is what a person who forgot his password sets.
@@ -157,7 +158,7 @@ type NewPassword struct {
 
 // Reset sets a new password with a reset token.
 func (b *Backend) Reset(r *http.Request, n NewPassword) error {
-	return b.ask(r, call{method: http.MethodPost, service: Login, path: "/api/customer/forgot-password/reset-password", body: object(
-		member{"token", n.Token}, member{"newPassword", n.Password}, member{"confirmPassword", n.Confirm},
+	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/forgot-password/reset-password", Body: upstream.Object(
+		upstream.Member{"token", n.Token}, upstream.Member{"newPassword", n.Password}, upstream.Member{"confirmPassword", n.Confirm},
 	)})
 }

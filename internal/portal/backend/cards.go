@@ -5,6 +5,7 @@ import (
 	"net/url"
 
 	"ccms/internal/secret"
+	"ccms/internal/upstream"
 )
 
 // Card is the card object of decision C7.
@@ -21,7 +22,7 @@ type Card struct {
 // Cards returns a person's cards, oldest first.
 func (b *Backend) Cards(r *http.Request, token string) ([]Card, error) {
 	var out []Card
-	err := b.ask(r, call{method: http.MethodGet, service: Cards, path: "/api/creditcards", token: token, out: &out})
+	err := b.up.Ask(r, upstream.Call{Method: http.MethodGet, Service: upstream.Cards, Path: "/api/creditcards", Token: token, Out: &out})
 	return out, err
 }
 
@@ -34,24 +35,24 @@ type NewCard struct {
 
 // AddCard adds a card.
 func (b *Backend) AddCard(r *http.Request, token string, c NewCard) error {
-	return b.ask(r, call{method: http.MethodPost, service: Cards, path: "/api/customer/creditcard", token: token, key: c.Key, body: object(
-		member{"cardNumber", c.Number}, member{"cvv", c.Code}, member{"expiryMonth", c.Month}, member{"expiryYear", c.Year},
+	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Cards, Path: "/api/customer/creditcard", Token: token, Header: map[string]string{"Idempotency-Key": c.Key}, Body: upstream.Object(
+		upstream.Member{"cardNumber", c.Number}, upstream.Member{"cvv", c.Code}, upstream.Member{"expiryMonth", c.Month}, upstream.Member{"expiryYear", c.Year},
 	)})
 }
 
 // Toggle switches a card off or on and returns it.
 func (b *Backend) Toggle(r *http.Request, token, card string) (Card, error) {
 	var out Card
-	err := b.ask(r, call{method: http.MethodPut, service: Cards, path: "/api/customer/creditcard/" + url.PathEscape(card) + "/toggle", token: token, out: &out})
+	err := b.up.Ask(r, upstream.Call{Method: http.MethodPut, Service: upstream.Cards, Path: "/api/customer/creditcard/" + url.PathEscape(card) + "/toggle", Token: token, Out: &out})
 	return out, err
 }
 
 // DeleteCard deletes a card.
 func (b *Backend) DeleteCard(r *http.Request, token, card string) error {
-	return b.ask(r, call{method: http.MethodDelete, service: Cards, path: "/api/customer/creditcard/" + url.PathEscape(card), token: token})
+	return b.up.Ask(r, upstream.Call{Method: http.MethodDelete, Service: upstream.Cards, Path: "/api/customer/creditcard/" + url.PathEscape(card), Token: token})
 }
 
 // RestoreCard undoes a deletion.
 func (b *Backend) RestoreCard(r *http.Request, token, card string) error {
-	return b.ask(r, call{method: http.MethodPost, service: Cards, path: "/api/customer/creditcard/" + url.PathEscape(card) + "/restore", token: token})
+	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Cards, Path: "/api/customer/creditcard/" + url.PathEscape(card) + "/restore", Token: token})
 }

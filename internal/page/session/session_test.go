@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ccms/internal/portal/session"
+	"ccms/internal/page/session"
 	"ccms/internal/secret"
 )
 

@@ -1,0 +1,205 @@
+// Package upstream owns how a page asks the services behind the portal on behalf
+// of the person at it: the call, its error in words a page can choose by, and a
+// body that is wiped. It knows no route; packages of pages do, each its own.
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"ccms/internal/httpserver"
+	"ccms/internal/problem"
+	"ccms/internal/secret"
+)
+
+// The names under which the services are found.
+const (
+	Login = "login-service"
+	Cards = "creditcard-service"
+)
+
+// Client asks the services. It is safe for concurrent use.
+type Client struct {
+	// Transport reaches http://login-service/… and http://creditcard-service/…
+	// and proves us to them (decision A8).
+	Transport http.RoundTripper
+	// Vouch adds to a request the address of the client it is made for, in the
+	// way the other services believe (decision A7).
+	Vouch func(r *http.Request, client netip.Addr)
+}
+
+const (
+	askFor      = 10 * time.Second // how long a page waits for an answer
+	answerLimit = 1 << 20          // bytes of an answer that are read
+)
+
+// Call is one question.
+type Call struct {
+	Method, Service, Path string
+	Token                 string // Bearer, "" for none
+	Header                map[string]string
+	Body                  []byte // JSON, wiped once it was sent; nil for none
+	Out                   any    // what the answer is decoded into; nil for nothing
+}
+
+// Ask makes one call for the person who sent r. An error answer comes back as a
+// *problem.Error whose code the page chooses its words by.
+func (u *Client) Ask(r *http.Request, c Call) error {
+	defer clear(c.Body)
+	ctx, cancel := context.WithTimeout(r.Context(), askFor)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, c.Method, "http://"+c.Service+c.Path, bytes.NewReader(c.Body))
+	if err != nil {
+		return fmt.Errorf("make call: %w", err)
+	}
+	if c.Body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", r.UserAgent()) // tells a person his devices apart
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	for name, value := range c.Header {
+		req.Header.Set(name, value)
+	}
+	u.Vouch(req, httpserver.Client(r))
+	res, err := u.Transport.RoundTrip(req)
+	if err != nil {
+		return Unreachable(ctx, err)
+	}
+	defer res.Body.Close()
+	return read(res, c.Out)
+}
+
+func read(res *http.Response, out any) error {
+	body, err := io.ReadAll(io.LimitReader(res.Body, answerLimit))
+	if err != nil {
+		return problem.ServiceUnavailable(time.Second).Because(err)
+	}
+	if res.StatusCode/100 == 2 {
+		if out == nil {
+			return nil
+		}
+		if err := json.Unmarshal(body, out); err != nil {
+			return fmt.Errorf("decode answer: %w", err)
+		}
+		return nil
+	}
+	var e struct {
+		Error     string `json:"error"`
+		ErrorCode string `json:"errorCode"`
+		Details   string `json:"details"`
+	}
+	if err := json.Unmarshal(body, &e); err != nil {
+		return problem.Server().Because(fmt.Errorf("a service answered %d", res.StatusCode))
+	}
+	p := problem.New(kind(res.StatusCode), e.ErrorCode, e.Error, e.Details)
+	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil {
+		p.RetryAfter = time.Duration(seconds) * time.Second
+	}
+	return p
+}
+
+// kind turns a status back into a kind.
+func kind(status int) problem.Kind {
+	switch status {
+	case http.StatusBadRequest:
+		return problem.Invalid
+	case http.StatusUnauthorized:
+		return problem.Unauthorized
+	case http.StatusForbidden:
+		return problem.Forbidden
+	case http.StatusNotFound:
+		return problem.NotFound
+	case http.StatusConflict:
+		return problem.Conflict
+	case http.StatusTooManyRequests:
+		return problem.TooMany
+	case http.StatusServiceUnavailable:
+		return problem.Unavailable
+	case http.StatusGatewayTimeout:
+		return problem.Timeout
+	}
+	return problem.Internal
+}
+
+// Member is a name and a value of a JSON object: a string, an int, a bool, a
+// secret.Bytes, strings, or members.
+type Member struct {
+	Name  string
+	Value any
+}
+
+// Object encodes members into a buffer that is large enough from the start, so
+// that no copy of a secret stays behind when it grows.
+func Object(members ...Member) []byte {
+	return appendObject(make([]byte, 0, room(members)), members)
+}
+
+// room is an upper bound of the length of the encoded members: a byte takes six
+// at most.
+func room(members []Member) int {
+	size := 2
+	for _, m := range members {
+		size += 6*len(m.Name) + 32
+		switch v := m.Value.(type) {
+		case string:
+			size += 6 * len(v)
+		case []string:
+			for _, text := range v {
+				size += 6*len(text) + 3
+			}
+		case secret.Bytes:
+			size += 6 * v.Len()
+		case []Member:
+			size += room(v)
+		}
+	}
+	return size
+}
+
+func appendObject(to []byte, members []Member) []byte {
+	to = append(to, '{')
+	for i, m := range members {
+		if i > 0 {
+			to = append(to, ',')
+		}
+		to = append(quote(to, []byte(m.Name)), ':')
+		switch v := m.Value.(type) {
+		case string:
+			to = quote(to, []byte(v))
+		case secret.Bytes:
+			to = quote(to, v.Reveal())
+		case int, bool:
+			to = fmt.Append(to, v)
+		case []string:
+			to = append(to, '[')
+			for i, text := range v {
+				if i > 0 {
+					to = append(to, ',')
+				}
+				to = quote(to, []byte(text))
+			}
+			to = append(to, ']')
+		case []Member:
+			to = appendObject(to, v)
+		}
+	}
+	return append(to, '}')
+}
+
+// quote fails only for invalid UTF-8, which it replaces.
+func quote(to, text []byte) []byte {
+	to, _ = jsontext.AppendQuote(to, text)
+	return to
+}
