@@ -21,6 +21,7 @@ func Registry(r *registry.Registry) prometheus.Collector {
 			{"ccms_eureka_renews_last_minute", "Heartbeats in the last minute.", float64(s.RenewsLastMinute), nil},
 			{"ccms_eureka_renew_threshold", "Heartbeats a minute below which leases do not expire.", float64(s.RenewThreshold), nil},
 			{"ccms_eureka_protected", "1 while self-preservation holds evictions back.", Flag(s.Protected), nil},
+			{"ccms_eureka_evicted_total", "Leases that ran out.", float64(s.Evicted), nil},
 			{"ccms_eureka_delta_entries", "Changes that a delta answers with.", float64(s.Delta), nil},
 			{"ccms_eureka_size_bytes", "About what the instances take.", float64(s.Bytes), nil},
 			{"ccms_eureka_oldest_heartbeat_seconds", "Time since the heartbeat longest ago.", float64(s.OldestUnrenewedMS) / 1000, nil},
@@ -28,8 +29,38 @@ func Registry(r *registry.Registry) prometheus.Collector {
 		for _, status := range eureka.Statuses() {
 			parts = append(parts, Figure{"ccms_eureka_instances", "Registered instances.", float64(s.Instances[status]), []string{"status", string(status)}})
 		}
-		return parts
+		return append(append(parts, readings(r)...), peers(r)...)
 	})
+}
+
+// readings is what the registry's readers were answered.
+func readings(r *registry.Registry) []Figure {
+	kinds, waiting := r.Traffic()
+	parts := []Figure{{"ccms_eureka_waiting_readers", "Readers that wait for a change.", float64(waiting), nil}}
+	for _, k := range kinds {
+		parts = append(parts,
+			Figure{"ccms_eureka_fetches_total", "Readings answered.", float64(k.Answers), []string{"kind", k.Kind}},
+			Figure{"ccms_eureka_fetched_bytes_total", "Bytes of these answers, as sent.", float64(k.Bytes), []string{"kind", k.Kind}})
+	}
+	return parts
+}
+
+// peers is how far the other registries are behind.
+func peers(r *registry.Registry) []Figure {
+	var parts []Figure
+	for _, p := range r.Peers() {
+		if p.Self {
+			continue
+		}
+		peer := []string{"peer", p.URL}
+		parts = append(parts,
+			Figure{"ccms_eureka_peer_available", "1 while the peer answers.", Flag(p.Available), peer},
+			Figure{"ccms_eureka_peer_queue", "Instances to tell the peer of.", float64(p.Waiting), peer},
+			Figure{"ccms_eureka_peer_lag_seconds", "Time since the oldest of these.", p.Lag.Seconds(), peer},
+			Figure{"ccms_eureka_peer_items_total", "Changes the peer took.", float64(p.Sent), peer},
+			Figure{"ccms_eureka_peer_dropped_total", "Changes the peer will not be told of.", float64(p.Dropped), peer})
+	}
+	return parts
 }
 
 // Breaker shows the breaker to the login service under resilience4j's
