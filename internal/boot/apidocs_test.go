@@ -187,7 +187,8 @@ type request struct {
 	header                       []string
 }
 
-func (p *provoker) send(t *testing.T, q request) (status int, code, message, token string) {
+// do sends q; the caller closes the answer's body.
+func (p *provoker) do(t *testing.T, q request) *http.Response {
 	t.Helper()
 	method, path, _ := strings.Cut(q.operation, " ")
 	req, err := http.NewRequestWithContext(t.Context(), method, p.url(q.service)+cmp.Or(q.at, path), strings.NewReader(q.body))
@@ -205,6 +206,12 @@ func (p *provoker) send(t *testing.T, q request) (status int, code, message, tok
 	if err != nil {
 		t.Fatal(err)
 	}
+	return res
+}
+
+func (p *provoker) send(t *testing.T, q request) (status int, code, message, token string) {
+	t.Helper()
+	res := p.do(t, q)
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	if err != nil {
@@ -297,6 +304,10 @@ func TestEveryDocumentedErrorCanBeProduced(t *testing.T) {
 			p.DB = fault
 		}), documents, problems, seen}
 		p.provokeCards(t, p.verified(t), fault)
+	})
+	t.Run("of firms", func(t *testing.T) {
+		p := &provoker{startRig(t, settings(t), nil), documents, problems, seen}
+		p.provokeFirms(t)
 	})
 	t.Run("of what expires", func(t *testing.T) {
 		p := &provoker{startRig(t, settings(t, "login.token-ttl", "1s", "login.verify-ttl", "1ms"), nil), documents, problems, seen}
