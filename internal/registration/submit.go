@@ -60,6 +60,16 @@ func quoted(text secret.Bytes) jsontext.Value {
 	return v
 }
 
+// Status is what a firm is told of a registration it has in a mode; 404
+// NOT_FOUND when it has none with the id.
+func (s *Service) Status(ctx context.Context, firm, mode, id string) (ledger.Status, error) {
+	k, found, err := s.ledger.Find(ctx, ledger.Shelf{Firm: firm, Modes: []string{mode}}, id)
+	if err != nil {
+		return ledger.Status{}, err
+	}
+	return found.StatusOf(k, s.now()), nil
+}
+
 // Exists reports whether a firm has the registration with an id in a mode.
 func (s *Service) Exists(ctx context.Context, firm, mode, id string) (bool, error) {
 	_, _, err := s.ledger.Find(ctx, ledger.Shelf{Firm: firm, Modes: []string{mode}}, id)

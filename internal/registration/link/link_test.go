@@ -503,10 +503,10 @@ func TestALinkDiesWithItsClient(t *testing.T) {
 			client := w.clients["client_1"]
 			change(&client)
 			w.clients["client_1"] = client
-			if _, err := w.service.Open(t.Context(), c.secret()); code(err) != "NOT_FOUND" {
+			if _, err := w.service.Open(t.Context(), c.secret()); code(err) != "LINK_WITHDRAWN" {
 				t.Errorf("got %v", err)
 			}
-			if err := w.service.Submit(t.Context(), c.secret(), w.register); code(err) != "NOT_FOUND" {
+			if err := w.service.Submit(t.Context(), c.secret(), w.register); code(err) != "LINK_WITHDRAWN" {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -30,6 +30,12 @@ func revoked() *problem.Error {
 	return problem.New(problem.Conflict, "LINK_REVOKED", "This link is no longer valid", "Ask for a new link.")
 }
 
+// withdrawn is for a link whose firm or client is suspended or revoked, or whose
+// return URL or origin was taken off the client's list.
+func withdrawn() *problem.Error {
+	return problem.New(problem.Conflict, "LINK_WITHDRAWN", "This link cannot be used at the moment", "Ask who sent it for another way.")
+}
+
 // busy is for who submits while another submission of the link is under way.
 func busy(wait time.Duration) *problem.Error {
 	return problem.New(problem.Conflict, "LINK_IN_USE", "This link is being used", "Wait a moment, then look whether the card was registered.").After(wait)

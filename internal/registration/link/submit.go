@@ -11,8 +11,8 @@ import (
 )
 
 // Open returns what the link with a secret says, and uses nothing up. A link
-// that is unknown, or whose client may not have it any more, is 404 NOT_FOUND;
-// other errors are the store's, or those of Config.Client.
+// that is unknown is 404 NOT_FOUND, one whose client may not have it any more
+// 409 LINK_WITHDRAWN; other errors are the store's, or those of Config.Client.
 func (s *Service) Open(ctx context.Context, text string) (View, error) {
 	rec, err := s.find(ctx, text)
 	return rec.Value.view(rec.ID, s.c.Now()), err
@@ -38,7 +38,7 @@ func (s *Service) find(ctx context.Context, text string) (store.Record[document]
 		return none, err
 	}
 	if !c.allowed(rec.Value) {
-		return none, unknown()
+		return none, withdrawn()
 	}
 	return s.settled(ctx, rec)
 }
@@ -70,8 +70,8 @@ type Submission struct {
 
 // Submit has register make the registration the link is for, and uses the link
 // up if that succeeds. Of many at once one gets to register; a link that is
-// used, expired, revoked or being used is 409 with a code of its own, an unknown
-// one 404 NOT_FOUND. Where register is refused the link stays open; where it
+// used, expired, revoked, withdrawn or being used is 409 with a code of its own,
+// an unknown one 404 NOT_FOUND. Where register is refused the link stays open; where it
 // failed, and nobody knows how far it came, the next submission has the same
 // registration id. Its errors are returned as they are.
 func (s *Service) Submit(ctx context.Context, text string, register func(context.Context, Submission) error) error {
