@@ -64,11 +64,13 @@ func (s *Service) Put(ctx context.Context, d Deposit) (Card, error) {
 	}
 	lookup := owner(d.FirmID, d.Mode) + "/" + fingerprint
 	for range triesOfPut {
-		c, err := s.again(ctx, d, lookup)
-		if errors.Is(err, store.ErrNotFound) {
-			c, err = s.first(ctx, d, lookup)
-		}
+		// Most cards are new, and a look-up costs more than an insert that is
+		// refused.
+		c, err := s.first(ctx, d, lookup)
 		if errors.Is(err, store.ErrExists) {
+			c, err = s.again(ctx, d, lookup)
+		}
+		if errors.Is(err, store.ErrNotFound) {
 			c, err = s.made(ctx, d)
 		}
 		if !errors.Is(err, errGone) {
