@@ -78,19 +78,11 @@ func algorithms(bcryptCost int, fips bool) []Entry {
 	add("clients' assertions", "ES256, EdDSA, PS256 or RS256 with a key of the client", 0, "RFC 7523; PCI DSS 8.3.2")
 	add("calls and webhooks to firms", "HMAC-SHA-256, a secret of at least 192 bits each", 256, "Standard Webhooks 1.0.0")
 	add("codes passed on to a firm's endpoint", "JWE A256GCM with ECDH-ES+A256KW or RSA-OAEP-256", 256, "RFC 7518; PCI DSS 4.2.1")
-	add("connections", "TLS 1.2 and 1.3: "+strings.Join(suites(), " "), 0, "PCI DSS 4.2.1; NIST SP 800-52")
-	return all
-}
-
-// suites are the cipher suites of the library that makes connections.
-func suites() []string {
-	var names []string
-	for _, s := range tls.CipherSuites() {
-		if slices.ContainsFunc(s.SupportedVersions, func(v uint16) bool { return v >= tls.VersionTLS12 }) {
-			names = append(names, s.Name)
-		}
+	for _, s := range tls.CipherSuites() { // all that the library takes by itself; none is chosen by us
+		newest := slices.Max(s.SupportedVersions)
+		add("connections, "+tls.VersionName(newest), s.Name, 0, "PCI DSS 4.2.1; NIST SP 800-52")
 	}
-	return names
+	return all
 }
 
 // keyFiles are keys that lie in files, by purpose.
