@@ -94,7 +94,7 @@ type submit struct {
 	blame  map[string]string // code of an error to the field it is about
 }
 
-func (s *Service) accountForm(c submit) personHandler {
+func (s *Service) accountForm(c submit) session.Handler {
 	return func(w http.ResponseWriter, r *http.Request, who session.Session) error {
 		posted, err := page.ReadPosted(w, r)
 		if err != nil {
@@ -111,7 +111,7 @@ func (s *Service) accountForm(c submit) personHandler {
 		if len(form.Wrong()) == 0 {
 			err := c.send(r, who.Token, posted)
 			if err == nil {
-				return redirect(w, c.then)
+				return page.Redirect(w, c.then)
 			}
 			e, ok := errors.AsType[*problem.Error](err)
 			if !ok || c.blame[e.Code] == "" {
@@ -126,9 +126,9 @@ func (s *Service) accountForm(c submit) personHandler {
 	}
 }
 
-func (s *Service) changeName() personHandler {
+func (s *Service) changeName() session.Handler {
 	return s.accountForm(submit{
-		then: "name",
+		then: "/account?done=name",
 		fields: func(l *page.Language, p *page.Posted) *page.Form {
 			return nameFields(l, p.Text("first"), p.Text("last"))
 		},
@@ -140,7 +140,7 @@ func (s *Service) changeName() personHandler {
 	})
 }
 
-func (s *Service) changeEmail() personHandler {
+func (s *Service) changeEmail() session.Handler {
 	return s.accountForm(submit{
 		then:   "/account?done=email",
 		fields: func(l *page.Language, p *page.Posted) *page.Form { return emailFields(l, p.Text("email")) },
@@ -153,7 +153,7 @@ func (s *Service) changeEmail() personHandler {
 }
 
 // changePassword ends every session, this one too.
-func (s *Service) changePassword() personHandler {
+func (s *Service) changePassword() session.Handler {
 	return s.accountForm(submit{
 		then:   "/login?done=password",
 		fields: func(l *page.Language, _ *page.Posted) *page.Form { return passwordFields(l) },
@@ -175,7 +175,7 @@ func (s *Service) endSession(w http.ResponseWriter, r *http.Request, who session
 	if e, ok := errors.AsType[*problem.Error](err); err != nil && (!ok || e.Kind != problem.NotFound) {
 		return err
 	}
-	return redirect(w, "/account?done=session")
+	return page.Redirect(w, "/account?done=session")
 }
 
 func (s *Service) exportAccount(w http.ResponseWriter, r *http.Request, who session.Session) error {

@@ -70,7 +70,7 @@ func (s *Service) find(r *http.Request, who session.Session) (tile, error) {
 
 // turn brings a card into the state the person chose: a button pressed twice,
 // or on an old page, does not turn it back.
-func (s *Service) turn(on bool) personHandler {
+func (s *Service) turn(on bool) session.Handler {
 	done := map[bool]string{true: "on", false: "off"}[on]
 	return func(w http.ResponseWriter, r *http.Request, who session.Session) error {
 		c, err := s.find(r, who)
@@ -82,7 +82,7 @@ func (s *Service) turn(on bool) personHandler {
 				return err
 			}
 		}
-		return redirect(w, "/cards?done="+done)
+		return page.Redirect(w, "/cards?done="+done)
 	}
 }
 
@@ -100,23 +100,23 @@ func (s *Service) delete(w http.ResponseWriter, r *http.Request, who session.Ses
 	token := r.PathValue("card")
 	err := s.services.DeleteCard(r, who.Token, token)
 	if e, ok := errors.AsType[*problem.Error](err); ok && (e.Code == "ALREADY_DELETED" || e.Code == "CARD_NOT_FOUND") {
-		return redirect(w, "/cards?done=gone") // in another window
+		return page.Redirect(w, "/cards?done=gone") // in another window
 	}
 	if err != nil {
 		return err
 	}
-	return redirect(w, "/cards?done=deleted&undo="+url.QueryEscape(token))
+	return page.Redirect(w, "/cards?done=deleted&undo="+url.QueryEscape(token))
 }
 
 func (s *Service) restore(w http.ResponseWriter, r *http.Request, who session.Session) error {
 	err := s.services.RestoreCard(r, who.Token, r.PathValue("card"))
 	if e, ok := errors.AsType[*problem.Error](err); ok && (e.Kind == problem.Conflict || e.Kind == problem.NotFound) {
-		return redirect(w, "/cards?done=late")
+		return page.Redirect(w, "/cards?done=late")
 	}
 	if err != nil {
 		return err
 	}
-	return redirect(w, "/cards?done=restored")
+	return page.Redirect(w, "/cards?done=restored")
 }
 
 // addCard is the data of add-card.html.
@@ -185,7 +185,7 @@ func (s *Service) added(w http.ResponseWriter, r *http.Request) error {
 	if scripted(r) {
 		return httpserver.WriteJSON(w, http.StatusOK, formAnswer{Location: next})
 	}
-	return redirect(w, next)
+	return page.Redirect(w, next)
 }
 
 func (a addCard) answer() formAnswer {

@@ -61,7 +61,7 @@ func New(cfg Config) (*Service, error) {
 }
 
 func (s *Service) cardRoutes(mux *httpserver.Mux) {
-	form := func(h personHandler) httpserver.Handler { return sameOrigin(s.person(h)) }
+	form := func(h session.Handler) httpserver.Handler { return page.SameOrigin(s.person(h)) }
 	mux.Handle("GET /cards", s.person(s.cards))
 	mux.Handle("GET /cards/add", s.person(s.addForm))
 	mux.Handle("POST /cards/add", form(s.add))
@@ -73,7 +73,7 @@ func (s *Service) cardRoutes(mux *httpserver.Mux) {
 }
 
 func (s *Service) accountRoutes(mux *httpserver.Mux) {
-	form := func(h personHandler) httpserver.Handler { return sameOrigin(s.person(h)) }
+	form := func(h session.Handler) httpserver.Handler { return page.SameOrigin(s.person(h)) }
 	mux.Handle("GET /account", s.person(s.accountPage))
 	mux.Handle("POST /account/name", form(s.changeName()))
 	mux.Handle("POST /account/email", form(s.changeEmail()))
@@ -89,19 +89,19 @@ func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.ErrorPage = s.pages.RenderError
 	mux.Handle("GET /{$}", s.home)
 	mux.Handle("GET /assets/{name}", s.pages.Asset)
-	mux.Handle("POST /language", sameOrigin(s.pages.ChooseLanguage))
+	mux.Handle("POST /language", page.SameOrigin(s.pages.ChooseLanguage))
 	mux.Handle("GET /signup", s.signUpForm)
-	mux.Handle("POST /signup", sameOrigin(s.signUp))
+	mux.Handle("POST /signup", page.SameOrigin(s.signUp))
 	mux.Handle("GET /login", s.logInForm)
-	mux.Handle("POST /login", sameOrigin(s.logIn))
-	mux.Handle("POST /logout", sameOrigin(s.logOut))
+	mux.Handle("POST /login", page.SameOrigin(s.logIn))
+	mux.Handle("POST /logout", page.SameOrigin(s.logOut))
 	mux.Handle("GET /verify", s.verifyForm)
-	mux.Handle("POST /verify", sameOrigin(s.verify))
+	mux.Handle("POST /verify", page.SameOrigin(s.verify))
 	mux.Handle("GET /reset-password", s.resetForm)
-	mux.Handle("POST /reset-password", sameOrigin(s.reset))
-	mux.Handle("POST /resend", sameOrigin(s.resend))
+	mux.Handle("POST /reset-password", page.SameOrigin(s.reset))
+	mux.Handle("POST /resend", page.SameOrigin(s.resend))
 	mux.Handle("GET /forgot-password", s.forgotForm)
-	mux.Handle("POST /forgot-password", sameOrigin(s.forgot))
+	mux.Handle("POST /forgot-password", page.SameOrigin(s.forgot))
 	mux.Handle("GET /mails", s.mails)
 	s.cardRoutes(mux)
 	s.accountRoutes(mux)

@@ -79,7 +79,7 @@ func (s *Service) enter(w http.ResponseWriter, r *http.Request, token, next stri
 	if err := s.cfg.Sessions.Set(w, session.Session{Token: token, Person: account.Username, Expires: time.Now().Add(sessionLife)}); err != nil {
 		return err
 	}
-	return redirect(w, next)
+	return page.Redirect(w, next)
 }
 
 // logOut ends the session here and, while it is reachable, at the login
@@ -92,5 +92,5 @@ func (s *Service) logOut(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return redirect(w, "/login")
+	return page.Redirect(w, "/login")
 }
