@@ -7,12 +7,15 @@
 package guess
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"hash"
+	"io"
 	"slices"
 	"sync"
 	"time"
+
+	"ccms/internal/secret"
 )
 
 const (
@@ -47,6 +50,7 @@ type mark [16]byte
 
 type generation struct {
 	key   []byte
+	mac   hash.Hash // under key
 	born  time.Time
 	cards map[mark][]seen
 }
@@ -129,6 +133,7 @@ func (m *Memory) turn(now time.Time) {
 func newGeneration(now time.Time) *generation {
 	g := &generation{key: make([]byte, sha256.Size), born: now, cards: map[mark][]seen{}}
 	_, _ = rand.Read(g.key) // never fails since Go 1.24
+	g.mac = secret.NewMAC(g.key)
 	return g
 }
 
@@ -143,14 +148,17 @@ func (g *generation) destroy() {
 // marks are the values of the card alone and of the card with the code. The
 // lengths stand before the parts, so that no two inputs run together.
 func (g *generation) marks(owner string, number, code []byte) (card, pair mark) {
-	h := hmac.New(sha256.New, g.key)
-	h.Write([]byte{byte(len(owner)), byte(len(number))})
-	h.Write([]byte(owner))
-	h.Write(number)
-	copy(card[:], h.Sum(nil))
-	h.Write([]byte{byte(len(code))})
-	h.Write(code)
-	copy(pair[:], h.Sum(nil))
+	secret.Do(func() {
+		defer g.mac.Reset()
+		var sum [sha256.Size]byte
+		g.mac.Write([]byte{byte(len(owner)), byte(len(number))})
+		_, _ = io.WriteString(g.mac, owner)
+		g.mac.Write(number)
+		copy(card[:], g.mac.Sum(sum[:0]))
+		g.mac.Write([]byte{byte(len(code))})
+		g.mac.Write(code)
+		copy(pair[:], g.mac.Sum(sum[:0]))
+	})
 	return card, pair
 }
 

@@ -16,7 +16,6 @@ package idempotency
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -256,12 +255,9 @@ func (k *Keys) replay(ctx context.Context, c store.Record[claim]) ([]byte, error
 
 // mac is a keyed HMAC over the parts, each with its length before it, as text.
 func (k *Keys) mac(parts ...[]byte) string {
-	m := hmac.New(sha256.New, k.key.Reveal())
+	all := make([][]byte, 0, 2*len(parts))
 	for _, p := range parts {
-		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
-		m.Write(n[:])
-		m.Write(p)
+		all = append(all, binary.BigEndian.AppendUint64(nil, uint64(len(p))), p)
 	}
-	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+	return base64.RawURLEncoding.EncodeToString(secret.MAC(k.key.Reveal(), all...))
 }

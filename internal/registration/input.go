@@ -143,7 +143,9 @@ func (s *Service) readTexts(b *body, d *details) error {
 	if d.metadata, ok = readMetadata(b.Metadata); !ok {
 		return invalidMetadata()
 	}
-	if s.brands.Within(string(name)) || s.brands.Within(d.reference) || s.anyNumber(d.metadata) {
+	var named bool
+	secret.Do(func() { named = s.brands.Within(string(name)) }) // a copy that cannot be wiped
+	if named || s.brands.Within(d.reference) || s.anyNumber(d.metadata) {
 		return numberInText()
 	}
 	return nil

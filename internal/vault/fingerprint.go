@@ -2,13 +2,13 @@ package vault
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
+
+	"ccms/internal/secret"
 )
 
 // fingerprintForm begins every fingerprint and names how it was made.
@@ -36,9 +36,6 @@ func (v *Vault) Fingerprint(ctx context.Context, owner string, number []byte) (s
 }
 
 func fingerprint(key []byte, environment, owner string, number []byte) []byte {
-	mac := hmac.New(sha256.New, key)
-	mac.Write(Bind("ccms vault fingerprint", environment, owner))
-	mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(number))))
-	mac.Write(number)
-	return mac.Sum(nil)
+	length := binary.BigEndian.AppendUint32(nil, uint32(len(number)))
+	return secret.MAC(key, Bind("ccms vault fingerprint", environment, owner), length, number)
 }

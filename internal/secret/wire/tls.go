@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// Securing returns a listener that speaks TLS over l's connections, which are
-// Accepting's. A connection that turns out to speak HTTP/1.1 is a *SecureConn,
+// Securing returns a listener that speaks TLS over l's connections. A connection that turns out to speak HTTP/1.1 is a *SecureConn,
 // so that the buffers above TLS are wiped too. One that speaks HTTP/2, or with
 // which the handshake failed, is the *tls.Conn that net/http asks for: the
 // former leaves in net/http's buffers what it will, the latter net/http answers.
@@ -70,7 +69,7 @@ func (s *securing) run() {
 // greet shakes hands. How a failure is told to the other side is net/http's
 // business: it asks for the handshake again and gets the same error.
 func (s *securing) greet(c net.Conn) {
-	secure := tls.Server(c, s.cfg)
+	secure := tls.Server(&records{Conn: c}, s.cfg)
 	ctx, cancel := context.WithTimeout(s.ctx, s.patience)
 	defer cancel()
 	if err := secure.HandshakeContext(ctx); err != nil || secure.ConnectionState().NegotiatedProtocol == "h2" {
@@ -98,3 +97,32 @@ type SecureConn struct {
 
 // ConnectionState is what net/http tells a handler about TLS.
 func (c *SecureConn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }
+
+// records is a connection below TLS. A record is decrypted where it was received
+// and stays there, also after TLS took a larger buffer for the next one. When
+// TLS asks for more, all that it received was decrypted, copied into the new
+// buffer or read by whoever is above.
+type records struct {
+	net.Conn
+	buffer []byte // as far as it was seen, from its earliest place to its end
+}
+
+// Read implements net.Conn. TLS has one reader at a time.
+func (c *records) Read(p []byte) (int, error) {
+	clear(p)
+	switch {
+	case len(p) == 0:
+	case !sameEnd(c.buffer, p):
+		clear(c.buffer)
+		c.buffer = p[:cap(p)]
+	case cap(p) > len(c.buffer):
+		c.buffer = p[:cap(p)]
+	}
+	return c.Conn.Read(p)
+}
+
+// sameEnd reports whether two slices that reach to the end of their arrays are
+// parts of one.
+func sameEnd(buffer, p []byte) bool {
+	return len(buffer) > 0 && &buffer[len(buffer)-1] == &p[:cap(p)][cap(p)-1]
+}

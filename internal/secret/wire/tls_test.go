@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -125,5 +126,31 @@ func TestCloseEndsHandshakesThatRun(t *testing.T) {
 	}
 	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
+	}
+}
+
+func TestALargerBufferBelowTLSLeavesNothingInTheSmallerOne(t *testing.T) {
+	near, far := pair(t)
+	below := wire.Records(near)
+	read := func(p []byte, text string) {
+		t.Helper()
+		send(t, far, text)
+		if _, err := io.ReadFull(below, p[:len(text)]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	small, large := make([]byte, 20), make([]byte, 40)
+	read(small, "first ")
+	read(small[6:], "second")
+	if string(small[:12]) != "first second" {
+		t.Fatalf("what is still needed became %q", small)
+	}
+	copy(large, small[:12])
+	read(large[12:], " third")
+	if string(large[:18]) != "first second third" {
+		t.Errorf("what is still needed became %q", large)
+	}
+	if len(bytes.Trim(small, "\x00")) > 0 {
+		t.Errorf("the smaller one holds %q", small)
 	}
 }
