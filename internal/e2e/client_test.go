@@ -7,6 +7,9 @@ import (
 	"io"
 	"math/big"
 	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -126,6 +129,46 @@ func logIn(t testing.TB, c *client, p *process, who customer) string {
 		t.Fatalf("log in: %s %v", body, err)
 	}
 	return in.Token
+}
+
+// firmClient is a machine of a firm, with a token.
+type firmClient struct {
+	firm, id, secret string
+	token            string
+}
+
+func (f firmClient) auth() []string { return []string{"Authorization", "Bearer " + f.token} }
+
+// newFirm makes a firm with a client by ccms firm create, and gets a token.
+func newFirm(t testing.TB, c *client, p *process, flags ...string) firmClient {
+	t.Helper()
+	command := exec.Command(binary, append([]string{"firm", "create", "--data", p.dir, "-o", "json", "--name", "Acme"}, flags...)...)
+	command.Stderr = os.Stderr
+	out, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made struct {
+		Firm   string `json:"firm_id"`
+		Client string `json:"client_id"`
+		Secret string `json:"client_secret"`
+	}
+	if err := json.Unmarshal(out, &made); err != nil {
+		t.Fatal(err)
+	}
+	f := firmClient{firm: made.Firm, id: made.Client, secret: made.Secret}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {f.id}, "client_secret": {f.secret}}
+	var got struct {
+		Token string `json:"access_token"`
+	}
+	c.must(t, 200, "POST", p.Login+"/oauth2/token", form.Encode(), &got, "Content-Type", "application/x-www-form-urlencoded")
+	f.token = got.Token
+	return f
+}
+
+// newRegistration is the body of POST /register.
+func newRegistration(number, code, name string) map[string]any {
+	return map[string]any{"card_number": number, "cvv": code, "cardholder_name": name, "expiry_date": fmt.Sprintf("12/%d", time.Now().Year()+3)}
 }
 
 // randomCard makes a valid Visa number for this run alone.
