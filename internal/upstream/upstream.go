@@ -81,11 +81,14 @@ func (u *Client) Ask(r *http.Request, c Call) error {
 	return read(res, c.Out)
 }
 
+// read decodes an answer, which may hold a secret: nothing of it stays here.
 func read(res *http.Response, out any) error {
-	body, err := io.ReadAll(io.LimitReader(res.Body, answerLimit))
+	answer, err := secret.ReadAll(io.LimitReader(res.Body, answerLimit), int(min(max(res.ContentLength, 0), answerLimit)))
+	defer answer.Wipe()
 	if err != nil {
 		return problem.ServiceUnavailable(time.Second).Because(err)
 	}
+	body := answer.Reveal()
 	if res.StatusCode/100 == 2 {
 		if out == nil {
 			return nil
