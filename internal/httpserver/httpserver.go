@@ -48,6 +48,7 @@ type request struct {
 	proof  string // see Proof
 	local  bool   // see Local
 	route  string
+	path   string // as logs have it, when Path will not do
 }
 
 type requestKey struct{}

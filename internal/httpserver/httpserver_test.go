@@ -72,6 +72,7 @@ func start(t *testing.T, change func(*httpserver.Config)) *server {
 	mux.Handle("/tree/{rest...}", httpserver.JSON(func(r *http.Request, _ httpserver.None) (string, error) {
 		return r.PathValue("rest"), nil
 	}))
+	mux.Handle("GET /once/{secret}", httpserver.JSON(func(*http.Request, httpserver.None) (string, error) { return "", nil }))
 	mux.Mount("/raw", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.EscapedPath()) }))
 	cfg := httpserver.Config{Name: "test", Addr: "127.0.0.1:0", Handler: mux, Log: log, Observe: func(o httpserver.Observation) { s.seen <- o }}
 	if change != nil {
@@ -233,6 +234,17 @@ func TestPathsAreMaskedWhereTheyAreShown(t *testing.T) {
 				t.Errorf("path = %q, want %q", got["path"], tt.want)
 			}
 		})
+	}
+}
+
+func TestASecretInAPathIsInNoLog(t *testing.T) {
+	s := start(t, nil)
+	for _, request := range [][2]string{{"GET", "/once/abc-secret"}, {"POST", "/once/abc-secret"}, {"GET", "/once/abc-secret/more"}} {
+		s.do(t, request[0], request[1]+"?lang=en", "")
+		<-s.seen
+	}
+	if log := s.log.String(); strings.Contains(log, "abc-secret") || strings.Count(log, "url.path=/once/{secret}") != 3 {
+		t.Errorf("the log has %s", log)
 	}
 }
 

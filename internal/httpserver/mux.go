@@ -18,6 +18,7 @@ type Mux struct {
 	mux      *http.ServeMux
 	mounts   []mount
 	patterns []string
+	secrets  []string // what paths begin with that hold a secret
 	log      *slog.Logger
 	// ErrorPage, when set, answers an error for who asks for HTML, and reports
 	// whether it did. Default nil: always JSON.
@@ -32,9 +33,13 @@ type mount struct {
 // NewMux returns an empty Mux that logs causes to log.
 func NewMux(log *slog.Logger) *Mux { return &Mux{mux: http.NewServeMux(), log: log} }
 
-// Handle registers h for a ServeMux pattern with a method.
+// Handle registers h for a ServeMux pattern with a method. What stands for a
+// wildcard {secret} is in no log, whatever the method (decision A2).
 func (m *Mux) Handle(pattern string, h Handler) {
 	m.patterns = append(m.patterns, pattern)
+	if before, _, ok := strings.Cut(pattern, "{secret}"); ok {
+		m.secrets = append(m.secrets, before[strings.IndexByte(before, '/'):])
+	}
 	m.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
 			m.fail(w, r, err)
@@ -61,6 +66,11 @@ func (m *Mux) Patterns() []string {
 // ServeHTTP implements http.Handler.
 func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := r.URL.EscapedPath()
+	for _, prefix := range m.secrets {
+		if strings.HasPrefix(p, prefix) {
+			info(r.Context()).path = prefix + "{secret}"
+		}
+	}
 	for _, mt := range m.mounts {
 		if rest, ok := strings.CutPrefix(p, mt.prefix); ok && (rest == "" || rest[0] == '/') {
 			info(r.Context()).route = mt.prefix + "/**"

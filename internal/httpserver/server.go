@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -292,10 +293,10 @@ func (s *Server) finish(rec *recorder, r *http.Request, i *request, start time.T
 		rec.status = http.StatusOK
 	}
 	took := time.Since(start)
+	s.logAccess(rec, r, i, took)
 	if s.cfg.Observe != nil {
 		s.cfg.Observe(Observation{r.Method, i.route, rec.status, took})
 	}
-	s.logAccess(rec, r, i, took)
 	if v == http.ErrAbortHandler {
 		panic(v)
 	}
@@ -310,7 +311,7 @@ func (s *Server) logAccess(rec *recorder, r *http.Request, i *request, took time
 	attrs := []slog.Attr{
 		slog.String("http.request.method", r.Method),
 		slog.String("http.route", i.route),
-		slog.String("url.path", Path(r)),
+		slog.String("url.path", cmp.Or(i.path, Path(r))),
 		slog.Int("http.response.status_code", rec.status),
 		slog.Int64("http.response.body.bytes", rec.bytes),
 		slog.Duration("event.duration", took),
