@@ -5,9 +5,11 @@ import (
 	"os"
 
 	"ccms/internal/boot/chassis"
-	"ccms/internal/portal"
+	"ccms/internal/cardform"
 	"ccms/internal/page/session"
+	"ccms/internal/portal"
 	"ccms/internal/trust"
+	"ccms/internal/upstream"
 )
 
 // wirePortal fills the portal, which has neither store nor keys.
@@ -36,5 +38,13 @@ func (p *process) wirePortal(s *chassis.Service) error {
 		return err
 	}
 	edge.Routes(s.Mux)
+	form, err := cardform.New(cardform.Config{
+		Upstream:  &upstream.Client{Transport: p.Reach(s), Vouch: trust.Vouch},
+		PublicURL: p.Public.String(),
+	})
+	if err != nil {
+		return err
+	}
+	form.Routes(s.Mux)
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"ccms/internal/problem"
 	"ccms/internal/registration"
 	"ccms/internal/registration/firmcard"
+	"ccms/internal/registration/hosted"
 	"ccms/internal/registration/link"
 	"ccms/internal/registration/record"
 	rules "ccms/internal/registration/settings"
@@ -86,6 +87,7 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 	registrations.Routes(s.Mux)
 	firmRules.Routes(s.Mux)
 	links.Routes(s.Mux)
+	hosted.New(hosted.Config{Links: links, Registrations: registrations, FirmName: nameOf(firms)}).Routes(s.Mux)
 	record.New(record.Config{Audit: b.audit, Require: guard.Require}).Routes(s.Mux)
 	for _, c := range [][]prometheus.Collector{cards.Collectors(), registrations.Collectors(), pipeline.Collectors(), links.Collectors()} {
 		s.Actuator.Registry().MustRegister(c...)
@@ -136,6 +138,17 @@ func (p *process) openPipeline(ctx context.Context, ring *keyring.Ring) (*verifi
 	}
 	client := webhook.NewClient(webhook.ClientConfig{AllowPrivate: p.Settings.Webhook.AllowPrivate, Roots: roots})
 	return verification.New(verification.Config{Client: client, Secret: key})
+}
+
+// nameOf tells what people know a firm by.
+func nameOf(d *directory.Directory) func(ctx context.Context, firm string) (string, error) {
+	return func(ctx context.Context, firm string) (string, error) {
+		f, err := d.Firm(ctx, firm)
+		if errors.Is(err, directory.ErrUnknown) {
+			return "", problem.NoResource()
+		}
+		return f.Name, err
+	}
 }
 
 // roleIn tells the role of a person in a firm, "" for none.

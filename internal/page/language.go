@@ -94,10 +94,8 @@ const languageCookie = "ccms-language"
 // Accept-Language (RFC 9110 §12.5.4), else English.
 func (s *Set) Language(r *http.Request) *Language {
 	if c, err := r.Cookie(languageCookie); err == nil {
-		for _, l := range s.languages {
-			if l.Tag == c.Value {
-				return l
-			}
+		if l := s.Named(c.Value); l != nil {
+			return l
 		}
 	}
 	tags := make([]language.Tag, len(s.languages))
@@ -106,6 +104,16 @@ func (s *Set) Language(r *http.Request) *Language {
 	}
 	_, i := language.MatchStrings(language.NewMatcher(tags), r.Header.Get("Accept-Language"))
 	return s.languages[i]
+}
+
+// Named is the language with a tag, nil when there is none.
+func (s *Set) Named(tag string) *Language {
+	for _, l := range s.languages {
+		if l.Tag == tag {
+			return l
+		}
+	}
+	return nil
 }
 
 // ChooseLanguage serves POST /language: it remembers the form's choice and

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"ccms/internal/problem"
 )
@@ -23,8 +24,8 @@ var files embed.FS
 // policy lets a page load our own style, scripts and images, send to ourselves,
 // and nothing else. A script may turn no text into markup (Trusted Types), so
 // that a text that got into a page stays one (PCI DSS 6.4.3, OWASP CSP).
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; " +
-	"require-trusted-types-for 'script'; trusted-types 'none'; frame-ancestors "
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; " +
+	"require-trusted-types-for 'script'; trusted-types 'none'; form-action 'self'"
 
 // Set is a parsed set of pages that share the layout.
 type Set struct {
@@ -43,7 +44,9 @@ type View struct {
 	Here      string   // path of the page, for coming back to it
 	Person    string   // who is logged in, "" for nobody
 	Scripts   []string // names of assets
-	Embedders []string // origins that may show the page in a frame; default none
+	Hosted    bool     // a page for somebody else's customers: no way to log in
+	Embedders []string // origins that may show the page in a frame, then without a frame of its own; default none
+	Onward    []string // origins that answers to its forms may lead to; default none
 	Data      any      // the page's own
 }
 
@@ -136,7 +139,7 @@ func (s *Set) Render(w http.ResponseWriter, status int, name string, v View) err
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
-	s.frameHeaders(h, v.Embedders)
+	policyHeaders(h, v)
 	if s.secure != "" {
 		h.Set("Strict-Transport-Security", s.secure)
 	}
@@ -146,22 +149,23 @@ func (s *Set) Render(w http.ResponseWriter, status int, name string, v View) err
 	return nil
 }
 
-// frameHeaders say who may show the page in a frame. X-Frame-Options knows no
-// list, so it stands only where nobody may.
-func (s *Set) frameHeaders(h http.Header, embedders []string) {
-	if len(embedders) == 0 {
-		h.Set("Content-Security-Policy", policy+"'none'")
-		h.Set("Referrer-Policy", "no-referrer")
+// policyHeaders say what the page may load, where its forms lead, and who may
+// show it in a frame. X-Frame-Options knows no list, so it stands only where
+// nobody may.
+func policyHeaders(h http.Header, v View) {
+	csp, list := policy, v.Embedders
+	for _, origin := range v.Onward {
+		csp += " " + origin
+	}
+	if len(list) == 0 {
+		list = []string{"'none'"}
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		return
+		h.Set("Referrer-Policy", "no-referrer")
+	} else {
+		h.Set("Referrer-Policy", "strict-origin")
 	}
-	allowed := ""
-	for _, origin := range embedders {
-		allowed += " " + origin
-	}
-	h.Set("Content-Security-Policy", policy+allowed[1:])
-	h.Set("Referrer-Policy", "strict-origin")
+	h.Set("Content-Security-Policy", csp+"; frame-ancestors "+strings.Join(list, " "))
 }
 
 // RenderError shows the page for an error nobody can correct in a form. It
