@@ -36,16 +36,23 @@ func (p *process) do(ctx context.Context, name string, args []byte) (any, error)
 	if p.DB == nil {
 		return nil, errors.New("the process that runs on this data folder has no store: name the folder of another with --data")
 	}
-	return command.Desk{Mail: p.openMailQueue, Logs: p.auditLogs(), Firms: p.firmsForCommands}.Do(ctx, name, args)
+	return command.Desk{Mail: p.openMailQueue, Logs: p.auditLogs(), Firms: p.firmsForCommands, Store: p.DB, Retention: p.kept, Inventory: p.keysAndAlgorithms}.Do(ctx, name, args)
+}
+
+// keyRing names where a service keeps its record and its keys.
+type keyRing struct{ service, collection, keys, file string }
+
+func keyRings() []keyRing {
+	return []keyRing{
+		{chassis.LoginService, loginAudit, "LoginKey", "login.key"},
+		{chassis.CardService, cardAudit, "CreditCardKey", "creditcard.key"},
+	}
 }
 
 // auditLogs are those of the services this process belongs to.
 func (p *process) auditLogs() []command.Log {
 	var logs []command.Log
-	for _, b := range []struct{ service, collection, keys, file string }{
-		{chassis.LoginService, loginAudit, "LoginKey", "login.key"},
-		{chassis.CardService, cardAudit, "CreditCardKey", "creditcard.key"},
-	} {
+	for _, b := range keyRings() {
 		if !p.holds(b.service, b.file) {
 			continue
 		}

@@ -16,6 +16,9 @@ import (
 	"ccms/internal/store"
 )
 
+// Queue is the collection in which registrations wait for a firm's endpoint.
+const Queue = "RegistrationOutbox"
+
 const (
 	// kindVerify is the kind of message that has a firm's endpoint asked.
 	kindVerify = "registration.verify"
@@ -42,7 +45,7 @@ var errUndecided = errors.New("registration: the firm's endpoint did not decide"
 func (s *Service) openQueue(ctx context.Context, c Config) (*outbox.Queue, error) {
 	delays := []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 45 * time.Second, 2 * time.Minute, 5 * time.Minute}
 	return outbox.Open(ctx, outbox.Config{
-		DB: c.DB, Collection: "RegistrationOutbox", Sealer: c.Sealer,
+		DB: c.DB, Collection: Queue, Sealer: c.Sealer,
 		Handlers: map[string]outbox.Handler{kindVerify: s.handleMessage},
 		Retry:    outbox.Retry{Delays: delays, MaxAge: outbox.Forever},
 		Workers:  workers,

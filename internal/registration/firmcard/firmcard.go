@@ -38,6 +38,9 @@ type Vault interface {
 	Fingerprint(ctx context.Context, owner string, number []byte) (string, error)
 }
 
+// Quota is the collection in which reveals are counted.
+const Quota = "RevealQuota"
+
 // Config is what Open needs.
 type Config struct {
 	DB    store.DB
@@ -91,7 +94,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	reveals, err := limit.OpenQuota(ctx, limit.QuotaConfig{DB: c.DB, Collection: "RevealQuota", Max: c.RevealPerHour, Now: c.Now})
+	reveals, err := limit.OpenQuota(ctx, limit.QuotaConfig{DB: c.DB, Collection: Quota, Max: c.RevealPerHour, Now: c.Now})
 	if err != nil {
 		return nil, err
 	}
