@@ -1,6 +1,10 @@
 package scan
 
-import "ccms/internal/card"
+import (
+	"bytes"
+
+	"ccms/internal/card"
+)
 
 // Bounds of a card number (ISO/IEC 7812-1; 12 is the shortest Maestro).
 const (
@@ -100,12 +104,18 @@ func (r *run) number(b []byte) (card.Number, int) {
 		if err != nil {
 			continue
 		}
-		if r.written(k, n.Brand()) && !inWord(b, r.groups[0].from, r.groups[k-1].to) {
+		from, to := r.groups[0].from, r.groups[k-1].to
+		if r.written(k, n.Brand()) && !inIdentifier(b, from, to) && (k == 1 || !inTable(b, from, to)) && !repeated(digits) {
 			return n, k
 		}
 		n.Wipe()
 	}
 	return card.Number{}, 0
+}
+
+// repeated reports whether all digits are the same: so are no card's, but filler's.
+func repeated(digits []byte) bool {
+	return len(bytes.Trim(digits, string(digits[:1]))) == 0
 }
 
 // luhn is the check of ISO/IEC 7812-1 annex B. Here it comes first, and also
