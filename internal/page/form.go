@@ -10,14 +10,21 @@ type Form struct {
 type Field struct {
 	ID           string // its name too
 	Label, Hint  string
-	Type         string // default text
+	Type         string // of the input, or area, select or choices; default text
 	Value        string // shown again; empty for secrets and card data
 	Autocomplete string // WHATWG autofill token
 	InputMode    string
-	Code         bool   // digits, an address, a name of our own: left to right in any language
-	Brand        bool   // the card's brand is shown beside it
-	Error        string // what to do, when something is wrong
-	Prefix       string // what screen readers hear before Error
+	Code         bool     // digits, an address, a name of our own: left to right in any language
+	Brand        bool     // the card's brand is shown beside it
+	Options      []Option // of a select, or of choices, whose names are ID.Value
+	Error        string   // what to do, when something is wrong
+	Prefix       string   // what screen readers hear before Error
+}
+
+// Option is one of those a person may choose.
+type Option struct {
+	Value, Text string
+	On          bool // it is chosen
 }
 
 // NewForm returns a form of fields, labelled in the language.

@@ -3,6 +3,7 @@ package page
 import (
 	"bytes"
 	"errors"
+	"html/template"
 
 	"ccms/internal/secret"
 )
@@ -11,6 +12,9 @@ import (
 // the secret does not pass through templates, which make strings. It holds what
 // templates escape, so no text of a person can pass for it.
 const onceMark = `<!--once-->`
+
+// once is {{once}} of templates.
+func once() template.HTML { return onceMark }
 
 var errOnce = errors.New("page: a secret that is no plain text")
 
