@@ -129,13 +129,24 @@ func WithSystem(file string) (*x509.CertPool, error) {
 }
 
 // Server is how a listener speaks TLS, nil when there is nothing to show:
-// version 1.2 and up with Go's suites and curves, among them the post-quantum
-// hybrids, which any list of our own would lose.
+// version 1.2 and up with authenticated encryption alone, and Go's curves, among
+// them the post-quantum hybrids, which any list of our own would lose.
 func (c *Certs) Server() *tls.Config {
 	if len(c.cfg.Pairs) == 0 {
 		return nil
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.choose, Time: c.cfg.Now}
+	return &tls.Config{MinVersion: tls.VersionTLS12, CipherSuites: Suites(), GetCertificate: c.choose, Time: c.cfg.Now}
+}
+
+// Suites are those taken in TLS 1.2: ephemeral keys and authenticated
+// encryption. Go would take CBC with SHA-1 too (PCI DSS 4.2.1, RFC 9325 §4.2).
+// TLS 1.3 has none but good ones, and no choice.
+func Suites() []uint16 {
+	return []uint16{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+		tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+	}
 }
 
 func (c *Certs) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
@@ -156,7 +167,7 @@ func (c *Certs) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 // connection.
 func (c *Certs) Client(name string) *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12, ServerName: name,
+		MinVersion: tls.VersionTLS12, CipherSuites: Suites(), ServerName: name,
 		RootCAs: c.current.Load().roots, Time: c.cfg.Now,
 	}
 }

@@ -46,6 +46,8 @@ func TestWhatAListenerSpeaks(t *testing.T) {
 		{"3DES", tls.VersionTLS12, tls.VersionTLS12, tls.TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA, true, false},
 		{"3DES with static RSA", tls.VersionTLS12, tls.VersionTLS12, tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA, true, false},
 		{"static RSA with CBC", tls.VersionTLS12, tls.VersionTLS12, tls.TLS_RSA_WITH_AES_128_CBC_SHA, true, false},
+		{"CBC with SHA-1", tls.VersionTLS12, tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, false, false},
+		{"CBC with SHA-1, with RSA", tls.VersionTLS12, tls.VersionTLS12, tls.TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA, true, false},
 		{"static RSA with GCM", tls.VersionTLS12, tls.VersionTLS12, tls.TLS_RSA_WITH_AES_256_GCM_SHA384, true, false},
 		{"TLS 1.2, AES-128-GCM", tls.VersionTLS12, tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, false, true},
 		{"TLS 1.2, AES-256-GCM", tls.VersionTLS12, tls.VersionTLS12, tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, false, true},
@@ -71,6 +73,7 @@ func TestWhatAListenerSpeaks(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			cfg := client.Client(name)
 			cfg.MinVersion, cfg.MaxVersion = tc.min, tc.max
+			cfg.CipherSuites = nil // as a client of others has it
 			if tc.suite != 0 {
 				cfg.CipherSuites = []uint16{tc.suite}
 			}

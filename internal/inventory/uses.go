@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ccms/internal/certs"
 )
 
 // reviewed is when the rules below were last held against the state of the art
@@ -78,8 +80,11 @@ func algorithms(bcryptCost int, fips bool) []Entry {
 	add("clients' assertions", "ES256, EdDSA, PS256 or RS256 with a key of the client", 0, "RFC 7523; PCI DSS 8.3.2")
 	add("calls and webhooks to firms", "HMAC-SHA-256, a secret of at least 192 bits each", 256, "Standard Webhooks 1.0.0")
 	add("codes passed on to a firm's endpoint", "JWE A256GCM with ECDH-ES+A256KW or RSA-OAEP-256", 256, "RFC 7518; PCI DSS 4.2.1")
-	for _, s := range tls.CipherSuites() { // all that the library takes by itself; none is chosen by us
+	for _, s := range tls.CipherSuites() {
 		newest := slices.Max(s.SupportedVersions)
+		if newest < tls.VersionTLS13 && !slices.Contains(certs.Suites(), s.ID) {
+			continue
+		}
 		add("connections, "+tls.VersionName(newest), s.Name, 0, "PCI DSS 4.2.1; NIST SP 800-52")
 	}
 	return all
