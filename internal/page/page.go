@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"ccms/internal/problem"
+	"ccms/internal/secret"
 )
 
 //go:embed templates/*.html assets/* catalogue/*.json
@@ -47,7 +48,11 @@ type View struct {
 	Hosted    bool     // a page for somebody else's customers: no way to log in
 	Embedders []string // origins that may show the page in a frame, then without a frame of its own; default none
 	Onward    []string // origins that answers to its forms may lead to; default none
-	Data      any      // the page's own
+	Nav       *Nav     // a menu below the bar; default none
+	// Once is a secret that stands where the template says {{once}}, in text; the
+	// caller wipes it. Default none.
+	Once secret.Bytes
+	Data any // the page's own
 }
 
 // View begins the view of a page that answers r, whose title is the text of key.
@@ -67,7 +72,7 @@ func Parse(pages fs.FS, publicURL string) (*Set, error) {
 	if err := s.loadLanguages(); err != nil {
 		return nil, err
 	}
-	layout, err := template.New("layout.html").Funcs(template.FuncMap{"asset": s.asset}).ParseFS(files, "templates/layout.html", "templates/parts.html")
+	layout, err := template.New("layout.html").Funcs(template.FuncMap{"asset": s.asset, "once": once}).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("parse layout: %w", err)
 	}
@@ -133,6 +138,14 @@ func (s *Set) Render(w http.ResponseWriter, status int, name string, v View) err
 	if err := t.ExecuteTemplate(&b, "layout.html", v); err != nil {
 		return fmt.Errorf("render %s: %w", name, err)
 	}
+	body := b.Bytes()
+	if v.Once.Len() > 0 {
+		var err error
+		if body, err = insert(body, v.Once); err != nil {
+			return err
+		}
+		defer clear(body)
+	}
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", v.Tag)
@@ -143,9 +156,9 @@ func (s *Set) Render(w http.ResponseWriter, status int, name string, v View) err
 	if s.secure != "" {
 		h.Set("Strict-Transport-Security", s.secure)
 	}
-	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // the person may have gone
+	_, _ = w.Write(body) // the person may have gone
 	return nil
 }
 
