@@ -1,0 +1,86 @@
+// The browser, and what is watched in every page of every test: violations of
+// the security policy, errors of scripts, requests to others.
+
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+export function launch(...args) {
+  const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+  // The sandbox needs rights that containers and root do not have.
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-dev-shm-usage", ...args] });
+}
+
+// open returns a page in a context of its own. When test t ends it must have
+// seen nothing wrong.
+export async function open(t, browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en", ...options });
+  context.setDefaultTimeout(15_000);
+  const seen = watch(context);
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(seen.wrong, [], "the browser complained");
+  });
+  const page = await context.newPage();
+  page.seen = seen;
+  return page;
+}
+
+// expected is what the console says when a server answers no, which tests cause.
+const expected = /^Failed to load resource/;
+
+function watch(context) {
+  const seen = { wrong: [], console: [], requests: [] };
+  context.on("console", (m) => {
+    seen.console.push(m.text());
+    if (["error", "warning"].includes(m.type()) && !expected.test(m.text())) seen.wrong.push(`${m.page()?.url()}: ${m.text()}`);
+  });
+  context.on("weberror", (e) => seen.wrong.push(String(e.error())));
+  context.on("request", (r) => seen.requests.push(r));
+  // Reaches the console, and from there the list above.
+  void context.addInitScript(() =>
+    document.addEventListener("securitypolicyviolation", (e) => console.error(`policy: ${e.effectiveDirective} ${e.blockedURI}`)),
+  );
+  return seen;
+}
+
+// logIn logs a person in by the page.
+export async function logIn(page, product, who, path = "/cards") {
+  await page.goto(`${product.portal}/login?next=${encodeURIComponent(path)}`);
+  await page.fill("#email", who.email);
+  await page.fill("#password", who.password);
+  await Promise.all([page.waitForURL(`**${path}`), page.click("main button[type=submit]")]);
+}
+
+// Hand does what a person does, with the mouse or with the keyboard alone. The
+// keyboard has to find everything by Tab.
+export class Hand {
+  constructor(page, kind) {
+    this.page = page;
+    this.keys = kind === "keyboard";
+  }
+
+  async choose(selector) {
+    const target = this.page.locator(selector).first();
+    await target.waitFor();
+    if (!this.keys) return target.click();
+    await this.reach(target);
+    await this.page.keyboard.press("Enter");
+  }
+
+  async type(selector, text) {
+    const target = this.page.locator(selector).first();
+    await target.waitFor();
+    if (this.keys) await this.reach(target);
+    else await target.click();
+    await this.page.keyboard.type(text);
+  }
+
+  async reach(target) {
+    const there = () => target.evaluate((e) => e === document.activeElement);
+    for (let i = 0; i < 80; i++) {
+      if (await there()) return;
+      await this.page.keyboard.press("Tab");
+    }
+    throw new Error(`Tab does not reach ${target}`);
+  }
+}
