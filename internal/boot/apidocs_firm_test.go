@@ -64,6 +64,7 @@ func (p *provoker) provokeFirms(t *testing.T) {
 	p.gives(t, "missingFields", at("POST /register", "", `{"cvv":"123"}`))
 	p.gives(t, "noRegistration", at("GET /status/{registration_id}", "/status/x", ""))
 	p.gives(t, "noRegistration", at("GET /status", "/status?registration_id=x", ""))
+	p.gives(t, "noRegistration", at("GET /v1/registrations/{id}", "/v1/registrations/x", ""))
 	p.gives(t, "noRegistration", at("DELETE /v1/registrations/{id}", "/v1/registrations/x", ""))
 	p.gives(t, "invalidCard", at("POST /register", "", strings.Replace(card, "1111", "1112", 1)))
 

@@ -59,6 +59,15 @@ func (s *Service) handleList(r *http.Request, _ httpserver.None) (listing.Page[l
 	return s.ledger.List(r.Context(), f, s.now())
 }
 
+// handleGet gives one as the list shows it.
+func (s *Service) handleGet(r *http.Request, _ httpserver.None) (ledger.Row, error) {
+	k, found, err := s.ledger.Find(r.Context(), callerOf(r).shelf(), r.PathValue("id"))
+	if err != nil {
+		return ledger.Row{}, err
+	}
+	return found.RowOf(k, s.now()), nil
+}
+
 func (s *Service) handleDelete(r *http.Request, _ httpserver.None) (httpserver.Message, error) {
 	if err := s.delete(r.Context(), callerOf(r), r.PathValue("id")); err != nil {
 		return httpserver.Message{}, err

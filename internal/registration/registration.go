@@ -140,6 +140,7 @@ func (s *Service) Routes(mux *httpserver.Mux) {
 	route("GET /status/{registration_id}", identity.ScopeRead, httpserver.JSON(s.handleStatus))
 	route("GET /status", identity.ScopeRead, httpserver.JSON(s.handleStatus))
 	route("GET /v1/registrations", identity.ScopeRead, httpserver.JSON(s.handleList))
+	route("GET /v1/registrations/{id}", identity.ScopeRead, httpserver.JSON(s.handleGet))
 	route("DELETE /v1/registrations/{id}", identity.ScopeManage, httpserver.JSON(s.handleDelete))
 	route(bulkRoute, identity.ScopeRegister, s.handleBulk)
 }

@@ -205,7 +205,7 @@ func (l *Ledger) scan(ctx context.Context, f Filter, mode string, now time.Time)
 		seen++
 		until = k.ID.String()
 		if f.shows(&r.Value, now) {
-			rows = append(rows, r.Value.row(k, now))
+			rows = append(rows, r.Value.RowOf(k, now))
 		}
 	}
 	return rows, "", nil

@@ -52,7 +52,8 @@ type Row struct {
 	DecidedAt time.Time      `json:"decided_at,omitzero"`
 }
 
-func (r *Registration) row(k Key, now time.Time) Row {
+// RowOf is the registration, which is the one under k, as a list shows it.
+func (r *Registration) RowOf(k Key, now time.Time) Row {
 	return Row{
 		ID: k.ID.String(), Mode: k.Mode, Status: r.StatusAt(now), Reason: r.Reason, Flags: r.Flags,
 		Token: r.Token, Brand: r.Brand, BIN: r.BIN, Last4: r.Last4,
