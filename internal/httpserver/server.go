@@ -84,7 +84,7 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: listen on %s: %w", cfg.Name, cfg.Addr, err)
 	}
-	s := &Server{cfg: cfg, listener: wire.Accepting(l)}
+	s := &Server{cfg: cfg, listener: l}
 	if a, ok := l.Addr().(*net.TCPAddr); ok {
 		s.loopback = a.IP.IsLoopback()
 	}
@@ -141,11 +141,11 @@ func (s *Server) SetPublicURL(u *url.URL) { s.cfg.PublicURL = u }
 func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	go func() {
-		l := s.listener
 		if s.cfg.TLS != nil {
-			l = wire.Securing(l, s.cfg.TLS, readHeaderTimeout)
+			failed <- s.srv.Serve(wire.Securing(s.listener, s.cfg.TLS, readHeaderTimeout))
+			return
 		}
-		failed <- s.srv.Serve(l)
+		failed <- s.srv.Serve(wire.Accepting(s.listener))
 	}()
 	select {
 	case err := <-failed:

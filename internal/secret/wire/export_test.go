@@ -2,5 +2,5 @@ package wire
 
 import "net"
 
-// Records is the connection Securing puts below TLS.
-func Records(c net.Conn) net.Conn { return &records{Conn: c} }
+// Below is the connection that Securing puts below TLS.
+func Below(c net.Conn) net.Conn { return below(c) }

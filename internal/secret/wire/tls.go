@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"net"
@@ -69,7 +70,7 @@ func (s *securing) run() {
 // greet shakes hands. How a failure is told to the other side is net/http's
 // business: it asks for the handshake again and gets the same error.
 func (s *securing) greet(c net.Conn) {
-	secure := tls.Server(&records{Conn: c}, s.cfg)
+	secure := tls.Server(below(c), s.cfg)
 	ctx, cancel := context.WithTimeout(s.ctx, s.patience)
 	defer cancel()
 	if err := secure.HandshakeContext(ctx); err != nil || secure.ConnectionState().NegotiatedProtocol == "h2" {
@@ -98,31 +99,59 @@ type SecureConn struct {
 // ConnectionState is what net/http tells a handler about TLS.
 func (c *SecureConn) ConnectionState() tls.ConnectionState { return c.tls.ConnectionState() }
 
+// headerSize is the size of the header of a TLS record, whose last two bytes are
+// the length of what follows (RFC 8446 §5.1).
+const headerSize = 5
+
 // records is a connection below TLS. A record is decrypted where it was received
 // and stays there, also after TLS took a larger buffer for the next one. When
-// TLS asks for more, all that it received was decrypted, copied into the new
-// buffer or read by whoever is above.
+// TLS asks for more, what it received was decrypted and read by whoever is
+// above, or copied into the new buffer, or is needed as it is.
+//
+// So that the rest of the buffer is known whenever a record begins, header and
+// content are handed out apart: a new buffer then begins with a header, and all
+// of the content comes to where it is seen.
 type records struct {
 	net.Conn
-	buffer []byte // as far as it was seen, from its earliest place to its end
+	in     *bufio.Reader // of what is encrypted
+	header []byte        // of the record that is handed out, as far as it is
+	left   int           // of its content
+	buffer []byte        // that TLS has, from the first place seen to its end
+}
+
+func below(c net.Conn) *records {
+	return &records{Conn: c, in: bufio.NewReader(c), header: make([]byte, 0, headerSize)}
 }
 
 // Read implements net.Conn. TLS has one reader at a time.
 func (c *records) Read(p []byte) (int, error) {
-	clear(p)
-	switch {
-	case len(p) == 0:
-	case !sameEnd(c.buffer, p):
-		clear(c.buffer)
-		c.buffer = p[:cap(p)]
-	case cap(p) > len(c.buffer):
-		c.buffer = p[:cap(p)]
+	if len(p) == 0 {
+		return 0, nil
 	}
-	return c.Conn.Read(p)
+	clear(p)
+	c.see(p[:cap(p)])
+	if c.left > 0 {
+		n, err := c.in.Read(p[:min(len(p), c.left)])
+		c.left -= n
+		return n, err
+	}
+	n, err := c.in.Read(p[:min(len(p), headerSize-len(c.header))])
+	c.header = append(c.header, p[:n]...)
+	if len(c.header) == headerSize {
+		c.left = int(c.header[3])<<8 | int(c.header[4])
+		c.header = c.header[:0]
+	}
+	return n, err
 }
 
-// sameEnd reports whether two slices that reach to the end of their arrays are
-// parts of one.
-func sameEnd(buffer, p []byte) bool {
-	return len(buffer) > 0 && &buffer[len(buffer)-1] == &p[:cap(p)][cap(p)-1]
+// see notes what is known of TLS's buffer, and wipes the one before when there
+// is a new one. free reaches to the end of its array.
+func (c *records) see(free []byte) {
+	switch known := len(c.buffer); {
+	case known == 0 || &c.buffer[known-1] != &free[len(free)-1]:
+		clear(c.buffer)
+		c.buffer = free
+	case len(free) > known:
+		c.buffer = free
+	}
 }

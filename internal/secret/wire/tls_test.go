@@ -33,7 +33,7 @@ func securing(t *testing.T, showing *tls.Config) net.Listener {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l = wire.Securing(wire.Accepting(l), showing, 10*time.Second)
+	l = wire.Securing(l, showing, 10*time.Second)
 	t.Cleanup(func() { _ = l.Close() })
 	return l
 }
@@ -131,24 +131,26 @@ func TestCloseEndsHandshakesThatRun(t *testing.T) {
 
 func TestALargerBufferBelowTLSLeavesNothingInTheSmallerOne(t *testing.T) {
 	near, far := pair(t)
-	below := wire.Records(near)
-	read := func(p []byte, text string) {
-		t.Helper()
-		send(t, far, text)
-		if _, err := io.ReadFull(below, p[:len(text)]); err != nil {
-			t.Fatal(err)
-		}
-	}
+	below := wire.Below(near)
+	send(t, far, "\x17\x03\x03\x00\x0cfirst second\x17\x03\x03\x00\x05third")
 	small, large := make([]byte, 20), make([]byte, 40)
-	read(small, "first ")
-	read(small[6:], "second")
-	if string(small[:12]) != "first second" {
-		t.Fatalf("what is still needed became %q", small)
-	}
-	copy(large, small[:12])
-	read(large[12:], " third")
-	if string(large[:18]) != "first second third" {
-		t.Errorf("what is still needed became %q", large)
+	for _, tt := range []struct {
+		into []byte
+		want string
+	}{
+		{small, "\x17\x03\x03\x00\x0c"},
+		{small[5:11], "first "},
+		{small[11:], "second"},
+		{large, "\x17\x03\x03\x00\x05"},
+		{large[5:], "third"},
+	} {
+		n, err := below.Read(tt.into)
+		if err != nil || string(tt.into[:n]) != tt.want {
+			t.Fatalf("%q, %v, want %q", tt.into[:n], err, tt.want)
+		}
+		if &tt.into[0] == &small[11] && string(small[5:17]) != "first second" {
+			t.Fatalf("what is still needed became %q", small)
+		}
 	}
 	if len(bytes.Trim(small, "\x00")) > 0 {
 		t.Errorf("the smaller one holds %q", small)
