@@ -13,7 +13,6 @@ import (
 
 	"ccms/internal/httpserver"
 	"ccms/internal/page"
-	"ccms/internal/problem"
 	"ccms/internal/upstream"
 )
 
@@ -50,19 +49,9 @@ func New(cfg Config) (*Service, error) {
 // Routes registers the pages.
 func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.Handle("GET /card/{secret}", s.show)
-	mux.Handle("POST /card/{secret}", sameOrigin(s.post))
-}
-
-// sameOrigin refuses a form that another site sent. One in our own frame on
-// another site's page is ours.
-func sameOrigin(h httpserver.Handler) httpserver.Handler {
-	protection := http.NewCrossOriginProtection()
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if err := protection.Check(r); err != nil {
-			return problem.Denied("Send this form from its own page.").Because(err)
-		}
-		return h(w, r)
-	}
+	mux.Handle("POST /card/{secret}", page.SameOrigin(s.post))
+	mux.Handle("GET /embed/v1/card-form.js", s.pages.Loader)
+	mux.Handle("GET /assets/inventory.json", s.pages.Inventory)
 }
 
 // language is the one the firm asked for with ?lang=, which knows it of its

@@ -31,12 +31,12 @@ func (s *Service) ended(w http.ResponseWriter, r *http.Request, k link) error {
 		key += "." + became(k.Registration)
 		d.Good = became(k.Registration) != "rejected"
 		d.Text = []string{l.T(key+".text", firm), l.T("hosted.used.once")}
-	case k.Mode == embedMode:
+	case k.framed:
 		d.Text = []string{l.T("hosted.reload")}
 	default:
 		d.Text = []string{l.T("hosted.ask", firm)}
 	}
-	if k.ReturnURL != "" && k.Mode != embedMode {
+	if k.ReturnURL != "" && !k.framed {
 		d.Go, d.Label = k.returnWith(k.Registration), l.T("hosted.return", isolate(hostOf(k.ReturnURL)))
 	}
 	v := page.View{Language: l, Title: l.T(key, firm), Here: r.URL.Path, Hosted: true, Data: d}

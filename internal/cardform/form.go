@@ -49,7 +49,7 @@ func newForm(l *page.Language, k link, expiry string) formData {
 	fields := append(cardfields.Fields(l, expiry),
 		&page.Field{ID: "name", Label: l.T("hosted.name"), Hint: l.T("hosted.name.hint"), Autocomplete: "cc-name"})
 	d := formData{link: k, Name: isolate(k.Firm), Form: l.NewForm(fields...), Test: k.Environment == "test", Frame: frame{Embedder: k.Origin, State: k.State}}
-	if k.Mode != embedMode {
+	if !k.framed && k.ReturnURL != "" {
 		d.Back, d.Cancel = hostOf(k.ReturnURL), withQuery(k.ReturnURL, pair{"status", "cancelled"})
 	}
 	return d
@@ -69,7 +69,7 @@ func (s *Service) view(r *http.Request, l *page.Language, k link, d formData) pa
 // framed lets the page be shown in a frame where the link is for one, on pages
 // of one origin.
 func framed(v page.View, k link) page.View {
-	if k.Mode == embedMode {
+	if k.framed {
 		v.Embedders, v.Scripts = []string{k.Origin}, []string{"frame.js"}
 	}
 	return v
@@ -168,20 +168,27 @@ func explain(l *page.Language, d *formData, err error) bool {
 	return true
 }
 
+// registered is what the script is told of a card that is.
+type registered struct {
+	cardfields.Answer
+	Registration *outcome `json:"registration,omitempty"`
+}
+
 // done leads on after a card was registered. The answer to the form is never a
 // page itself, so that loading that again sends nothing.
 func (s *Service) done(w http.ResponseWriter, r *http.Request, k link, made outcome) error {
 	next := r.URL.RequestURI()
-	if k.Mode == redirectMode {
+	if k.leadsBack() {
 		next = k.returnWith(&made)
 	}
 	if !cardfields.Scripted(r) {
-		return seeOther(w, next)
+		return page.Redirect(w, next)
 	}
+	answer := registered{Answer: cardfields.Answer{Location: next}}
 	if k.Mode == embedMode {
-		return httpserver.WriteJSON(w, http.StatusOK, map[string]outcome{"registration": made})
+		answer.Registration = &made // the page around the frame is told
 	}
-	return httpserver.WriteJSON(w, http.StatusOK, cardfields.Answer{Location: next})
+	return httpserver.WriteJSON(w, http.StatusOK, answer)
 }
 
 // again has the page loaded anew, which says what became of the link.
@@ -189,13 +196,5 @@ func (s *Service) again(w http.ResponseWriter, r *http.Request) error {
 	if cardfields.Scripted(r) {
 		return httpserver.WriteJSON(w, http.StatusOK, cardfields.Answer{Location: r.URL.RequestURI()})
 	}
-	return seeOther(w, r.URL.RequestURI())
-}
-
-func seeOther(w http.ResponseWriter, to string) error {
-	w.Header().Set("Location", to)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
+	return page.Redirect(w, r.URL.RequestURI())
 }

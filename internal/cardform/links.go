@@ -24,7 +24,12 @@ type link struct {
 	ReturnURL    string   `json:"return_url"`
 	Origin       string   `json:"origin"`
 	Registration *outcome `json:"registration"` // of a used link: id and status
+
+	framed bool // it is shown in a frame, as far as one can tell
 }
+
+// leadsBack reports whether the person goes back to the firm on his own.
+func (k link) leadsBack() bool { return k.Mode == redirectMode || k.ReturnURL != "" && !k.framed }
 
 // outcome is what became of a card.
 type outcome struct {
@@ -41,6 +46,8 @@ func (s *Service) open(r *http.Request) (link, error) {
 		Method: http.MethodPost, Service: upstream.Cards, Path: "/internal/links/open", Out: &out,
 		Body: upstream.Object(upstream.Member{Name: "secret", Value: r.PathValue("secret")}),
 	})
+	// Where the frame does not load, the firm's page links to this one.
+	out.framed = out.Mode == embedMode && r.Header.Get("Sec-Fetch-Dest") != "document"
 	return out, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha512"
+	_ "embed"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -15,6 +16,9 @@ import (
 )
 
 //go:generate ../../scripts/assets
+
+//go:embed inventory.json
+var inventory []byte
 
 // asset is a file pages load. Its path changes with its content, so browsers
 // may keep it for ever, and Integrity lets them refuse another content under
@@ -79,9 +83,37 @@ func (s *Set) Asset(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return problem.NoResource()
 	}
+	a.serve(w, r, "public, max-age=31536000, immutable")
+	return nil
+}
+
+// Loader serves GET /embed/v1/card-form.js: the script for firms' pages, under a
+// path that stays while its content gets better.
+func (s *Set) Loader(w http.ResponseWriter, r *http.Request) error {
+	a, err := s.asset("card-form.v1.js")
+	if err != nil {
+		return err
+	}
+	a.serve(w, r, "public, max-age=3600")
+	return nil
+}
+
+// Inventory serves GET /assets/inventory.json: every script of every page, what
+// it must be byte for byte, and why it is there (PCI DSS 6.4.3).
+func (s *Set) Inventory(w http.ResponseWriter, r *http.Request) error {
+	a := asset{mime: "application/json; charset=utf-8", body: inventory, packed: pack(inventory)}
+	a.serve(w, r, "no-cache")
+	return nil
+}
+
+// serve sends the asset. Anybody's page may load it, which integrity on another
+// origin needs (W3C SRI §3.4): it is the same for everybody.
+func (a *asset) serve(w http.ResponseWriter, r *http.Request, cache string) {
 	h, body := w.Header(), a.body
 	h.Set("Content-Type", a.mime)
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	h.Set("Cache-Control", cache)
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Vary", "Accept-Encoding")
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
@@ -89,5 +121,4 @@ func (s *Set) Asset(w http.ResponseWriter, r *http.Request) error {
 		body = a.packed
 	}
 	_, _ = w.Write(body)
-	return nil
 }

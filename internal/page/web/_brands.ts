@@ -51,9 +51,9 @@ function claims(digits: string): Rule[] {
 
 // mayBecome reports whether more digits could bring a longer prefix of another
 // brand into play.
-function mayBecome(digits: string, rule: Rule): boolean {
+function mayBecome(digits: string, rule?: Rule): boolean {
   return rules.some((r) => {
-    if (r.brand.id === rule.brand.id || r.digits <= digits.length) return false;
+    if (r.brand.id === rule?.brand.id || r.digits <= digits.length) return false;
     const cut = 10 ** (r.digits - digits.length);
     const prefix = +digits;
     return Math.floor(r.low / cut) <= prefix && prefix <= Math.floor(r.high / cut);
@@ -75,6 +75,12 @@ export function judge(digits: string): Verdict {
   if (!rule) return digits.length < 12 ? "short" : "unknown";
   if (!rule.lengths.includes(digits.length)) return digits.length < Math.max(...rule.lengths) ? "short" : "long";
   return rule.luhn && !luhn(digits) ? "check" : "good";
+}
+
+// mayBecomeGood reports whether more digits can make a whole number of this.
+export function mayBecomeGood(digits: string): boolean {
+  const [rule] = claims(digits);
+  return judge(digits) === "good" || (rule !== undefined && digits.length < Math.max(...rule.lengths)) || mayBecome(digits, rule);
 }
 
 export function luhn(digits: string): boolean {
