@@ -143,6 +143,9 @@ type Member struct {
 	Value any
 }
 
+// Field makes a member.
+func Field(name string, value any) Member { return Member{Name: name, Value: value} }
+
 // Object encodes members into a buffer that is large enough from the start, so
 // that no copy of a secret stays behind when it grows.
 func Object(members ...Member) []byte {

@@ -20,10 +20,10 @@ type Person struct {
 // SignUp makes an account (contract section 2, decision B1).
 func (b *Backend) SignUp(r *http.Request, p Person) error {
 	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/signup", Body: upstream.Object(
-		upstream.Member{"username", p.Username},
-		upstream.Member{"name", []upstream.Member{{"first", p.First}, {"last", p.Last}}},
-		upstream.Member{"email", p.Email},
-		upstream.Member{"password", p.Password},
+		upstream.Field("username", p.Username),
+		upstream.Field("name", []upstream.Member{upstream.Field("first", p.First), upstream.Field("last", p.Last)}),
+		upstream.Field("email", p.Email),
+		upstream.Field("password", p.Password),
 	)})
 }
 
@@ -35,7 +35,7 @@ func (b *Backend) LogIn(r *http.Request, email string, password secret.Bytes) (t
 	}
 	err = b.up.Ask(r, upstream.Call{
 		Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/login/subsequent", Out: &out,
-		Body: upstream.Object(upstream.Member{"email", email}, upstream.Member{"password", password}),
+		Body: upstream.Object(upstream.Field("email", email), upstream.Field("password", password)),
 	})
 	return out.Token, err
 }
@@ -74,9 +74,9 @@ type Change struct {
 
 // ChangeAccount changes the name, or the address when there is one.
 func (b *Backend) ChangeAccount(r *http.Request, token string, c Change) error {
-	members := []upstream.Member{{"name", []upstream.Member{{"first", c.First}, {"last", c.Last}}}}
+	members := []upstream.Member{upstream.Field("name", []upstream.Member{upstream.Field("first", c.First), upstream.Field("last", c.Last)})}
 	if c.Email != "" {
-		members = []upstream.Member{{"email", c.Email}, {"currentPassword", c.Password}}
+		members = []upstream.Member{upstream.Field("email", c.Email), upstream.Field("currentPassword", c.Password)}
 	}
 	return b.up.Ask(r, upstream.Call{Method: http.MethodPut, Service: upstream.Login, Path: "/api/account", Token: token, Body: upstream.Object(members...)})
 }
@@ -87,13 +87,13 @@ type PasswordChange struct{ Current, Password, Confirm secret.Bytes }
 // ChangePassword changes the password and ends every session.
 func (b *Backend) ChangePassword(r *http.Request, token string, c PasswordChange) error {
 	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/account/password", Token: token, Body: upstream.Object(
-		upstream.Member{"currentPassword", c.Current}, upstream.Member{"newPassword", c.Password}, upstream.Member{"confirmPassword", c.Confirm},
+		upstream.Field("currentPassword", c.Current), upstream.Field("newPassword", c.Password), upstream.Field("confirmPassword", c.Confirm),
 	)})
 }
 
 // DeleteAccount erases the account and its cards.
 func (b *Backend) DeleteAccount(r *http.Request, token string, password secret.Bytes) error {
-	return b.up.Ask(r, upstream.Call{Method: http.MethodDelete, Service: upstream.Login, Path: "/api/account", Token: token, Body: upstream.Object(upstream.Member{"password", password})})
+	return b.up.Ask(r, upstream.Call{Method: http.MethodDelete, Service: upstream.Login, Path: "/api/account", Token: token, Body: upstream.Object(upstream.Field("password", password))})
 }
 
 // Export returns everything kept about the person, as JSON.
@@ -127,12 +127,12 @@ func (b *Backend) EndSession(r *http.Request, token, id string) error {
 
 // SendVerification has the verification mail sent again.
 func (b *Backend) SendVerification(r *http.Request, email string) error {
-	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/send-verification", Body: upstream.Object(upstream.Member{"email", email})})
+	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/send-verification", Body: upstream.Object(upstream.Field("email", email))})
 }
 
 // ForgotPassword has a reset mail sent.
 func (b *Backend) ForgotPassword(r *http.Request, email string) error {
-	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/forgot-password", Body: upstream.Object(upstream.Member{"email", email})})
+	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/forgot-password", Body: upstream.Object(upstream.Field("email", email))})
 }
 
 // Owner returns the username of the account a verification token belongs to,
@@ -159,6 +159,6 @@ type NewPassword struct {
 // Reset sets a new password with a reset token.
 func (b *Backend) Reset(r *http.Request, n NewPassword) error {
 	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/forgot-password/reset-password", Body: upstream.Object(
-		upstream.Member{"token", n.Token}, upstream.Member{"newPassword", n.Password}, upstream.Member{"confirmPassword", n.Confirm},
+		upstream.Field("token", n.Token), upstream.Field("newPassword", n.Password), upstream.Field("confirmPassword", n.Confirm),
 	)})
 }

@@ -36,7 +36,7 @@ type NewCard struct {
 // AddCard adds a card.
 func (b *Backend) AddCard(r *http.Request, token string, c NewCard) error {
 	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Cards, Path: "/api/customer/creditcard", Token: token, Header: map[string]string{"Idempotency-Key": c.Key}, Body: upstream.Object(
-		upstream.Member{"cardNumber", c.Number}, upstream.Member{"cvv", c.Code}, upstream.Member{"expiryMonth", c.Month}, upstream.Member{"expiryYear", c.Year},
+		upstream.Field("cardNumber", c.Number), upstream.Field("cvv", c.Code), upstream.Field("expiryMonth", c.Month), upstream.Field("expiryYear", c.Year),
 	)})
 }
 
