@@ -154,7 +154,9 @@ func (t *Table) compare(l *lease, in *eureka.Instance, b Beat) (Verdict, *eureka
 		}
 		return Missing, nil
 	case b.Replicated:
-		return Conflict, in
+		newer := *in
+		newer.Lease.Renewed = l.renewed.Load()
+		return Conflict, &newer
 	}
 	return Renewed, nil
 }
