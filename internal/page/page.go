@@ -61,7 +61,8 @@ func (s *Set) View(r *http.Request, key string, args ...any) View {
 	return View{Language: lang, Title: lang.T(key, args...), Here: r.URL.Path}
 }
 
-// Parse reads every *.html of pages as one page each; each defines "main".
+// Parse reads every *.html of pages as one page each; each defines "main". What
+// the others define whose names begin with an underscore, all of them may use.
 // People reach them at publicURL, without a trailing slash: where that is
 // https, browsers are told to stay with it.
 func Parse(pages fs.FS, publicURL string) (*Set, error) {
@@ -76,7 +77,12 @@ func Parse(pages fs.FS, publicURL string) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse layout: %w", err)
 	}
-	names, err := fs.Glob(pages, "*.html")
+	if parts, _ := fs.Glob(pages, "_*.html"); len(parts) > 0 {
+		if layout, err = layout.ParseFS(pages, parts...); err != nil {
+			return nil, fmt.Errorf("parse parts: %w", err)
+		}
+	}
+	names, err := fs.Glob(pages, "[^_]*.html")
 	if err != nil {
 		return nil, fmt.Errorf("list pages: %w", err)
 	}

@@ -27,13 +27,18 @@ type Posted struct {
 	fields map[string][]byte
 }
 
-// ReadPosted reads the form of r. Its errors are 413, 415 and 400.
+// ReadPosted reads the form of r, of 16 KiB at most. Its errors are 413 and 400.
 func ReadPosted(w http.ResponseWriter, r *http.Request) (*Posted, error) {
+	return ReadPostedUpTo(w, r, maxPosted)
+}
+
+// ReadPostedUpTo is ReadPosted for a form of limit bytes at most.
+func ReadPostedUpTo(w http.ResponseWriter, r *http.Request, limit int) (*Posted, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
 		return nil, problem.Validation("Send the form from its own page.")
 	}
-	p := &Posted{buffer: make([]byte, 0, maxPosted+1), fields: map[string][]byte{}}
-	body := http.MaxBytesReader(w, r.Body, maxPosted)
+	p := &Posted{buffer: make([]byte, 0, limit+1), fields: map[string][]byte{}}
+	body := http.MaxBytesReader(w, r.Body, int64(limit))
 	for {
 		n, err := body.Read(p.buffer[len(p.buffer):cap(p.buffer)])
 		p.buffer = p.buffer[:len(p.buffer)+n]
