@@ -17,7 +17,7 @@ type Kept struct {
 	KeepSeconds   int64      `json:"keep_seconds"`
 	Stored        int64      `json:"stored"`
 	Overdue       int64      `json:"overdue"`
-	Oldest        *time.Time `json:"oldest,omitzero"` // since when the oldest is no longer needed
+	Oldest        *time.Time `json:"oldest,omitzero"` // since when the oldest is no longer needed, if one is not
 }
 
 // ErrOverdue is returned by VerifyRetention when something is still there.
@@ -39,14 +39,14 @@ func (d Desk) verifyRetention(ctx context.Context, _ struct{}) ([]Kept, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, keptOf(c))
+		all = append(all, keptOf(c, now))
 	}
 	return all, nil
 }
 
-func keptOf(c retention.Class) Kept {
+func keptOf(c retention.Class, now time.Time) Kept {
 	k := Kept{Class: c.Name, Justification: c.Justification, KeepSeconds: int64(c.Keep.Seconds()), Stored: c.Kept, Overdue: c.Overdue}
-	if !c.Oldest.IsZero() {
+	if !c.Oldest.IsZero() && c.Oldest.Before(now) {
 		k.Oldest = new(c.Oldest.UTC())
 	}
 	return k
