@@ -146,9 +146,6 @@ type Member struct {
 // Field makes a member.
 func Field(name string, value any) Member { return Member{Name: name, Value: value} }
 
-// Pair is a member.
-func Pair(name string, value any) Member { return Member{name, value} }
-
 // Object encodes members into a buffer that is large enough from the start, so
 // that no copy of a secret stays behind when it grows.
 func Object(members ...Member) []byte {
