@@ -3,8 +3,12 @@ package page
 // Form is what a person fills in.
 type Form struct {
 	Fields []*Field
+	Notice *Notice // what is wrong that no field can mend; default nothing
 	prefix string
 }
+
+// Notice is a sentence, and where the person may go on.
+type Notice struct{ Text, Link, LinkText string }
 
 // Field is one input of a form. Template "field" shows it.
 type Field struct {
@@ -19,7 +23,11 @@ type Field struct {
 	Options      []Option // of a select, or of choices, whose names are ID.Value
 	Error        string   // what to do, when something is wrong
 	Prefix       string   // what screen readers hear before Error
+	Reveal       *Reveal  // of a password
 }
+
+// Reveal is what the button that shows a password says (script password.js).
+type Reveal struct{ Show, Hide, Shown, Hidden string }
 
 // Option is one of those a person may choose.
 type Option struct {
@@ -35,6 +43,9 @@ func (l *Language) NewForm(fields ...*Field) *Form {
 			field.Type = "text"
 		}
 		field.Prefix = f.prefix
+		if field.Type == "password" {
+			field.Reveal = &Reveal{l.T("password.show"), l.T("password.hide"), l.T("password.shown"), l.T("password.hidden")}
+		}
 	}
 	return f
 }

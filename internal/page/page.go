@@ -15,7 +15,6 @@ import (
 	"strconv"
 	"strings"
 
-	"ccms/internal/problem"
 	"ccms/internal/secret"
 )
 
@@ -185,15 +184,4 @@ func policyHeaders(h http.Header, v View) {
 		h.Set("Referrer-Policy", "strict-origin")
 	}
 	h.Set("Content-Security-Policy", csp+"; frame-ancestors "+strings.Join(list, " "))
-}
-
-// RenderError shows the page for an error nobody can correct in a form. It
-// fits httpserver.Mux.ErrorPage.
-func (s *Set) RenderError(w http.ResponseWriter, r *http.Request, status int, e *problem.Error) bool {
-	lang := s.Language(r)
-	title := e.Message
-	if status == http.StatusNotFound {
-		title = lang.T("error.not-found")
-	}
-	return s.Render(w, status, "error.html", View{Language: lang, Title: title, Data: e}) == nil
 }

@@ -22,7 +22,7 @@ type account struct {
 }
 
 func (s *Service) accountPage(w http.ResponseWriter, r *http.Request, who session.Session) error {
-	v := s.pages.View(r, "account.title")
+	v := s.passwordView(r, "account.title")
 	done := "account.done." + r.URL.Query().Get("done")
 	data := account{}
 	if text := v.T(done); text != done {
@@ -101,7 +101,7 @@ func (s *Service) accountForm(c submit) session.Handler {
 			return err
 		}
 		defer posted.Wipe()
-		v := s.pages.View(r, "account.title")
+		v := s.passwordView(r, "account.title")
 		form := c.fields(v.Language, posted)
 		for _, f := range form.Fields {
 			if posted.Secret(f.ID).Len() == 0 {
@@ -198,7 +198,7 @@ func deleteFields(l *page.Language) *page.Form {
 }
 
 func (s *Service) deleteAccountForm(w http.ResponseWriter, r *http.Request, who session.Session) error {
-	v := s.pages.View(r, "account.delete.title")
+	v := s.passwordView(r, "account.delete.title")
 	v.Person, v.Data = who.Person, entry{Form: deleteFields(v.Language)}
 	return s.pages.Render(w, http.StatusOK, "delete-account.html", v)
 }
@@ -209,7 +209,7 @@ func (s *Service) deleteAccount(w http.ResponseWriter, r *http.Request, who sess
 		return err
 	}
 	defer posted.Wipe()
-	v := s.pages.View(r, "account.delete.title")
+	v := s.passwordView(r, "account.delete.title")
 	v.Person = who.Person
 	form := deleteFields(v.Language)
 	err = s.services.DeleteAccount(r, who.Token, posted.Secret("password"))

@@ -24,17 +24,24 @@ func here(path string) string {
 	return path
 }
 
-// explain is what the catalogue says of an error's code, "" when nothing.
-func explain(l *page.Language, prefix string, err error) string {
+// passwordView begins the view of a page that asks for a password.
+func (s *Service) passwordView(r *http.Request, key string) page.View {
+	v := s.pages.View(r, key)
+	v.Scripts = []string{"password.js"}
+	return v
+}
+
+// explain is what the catalogue says of an error's code, nil when nothing.
+func explain(l *page.Language, prefix string, err error) *page.Notice {
 	e, ok := errors.AsType[*problem.Error](err)
 	if !ok {
-		return ""
+		return nil
 	}
 	key := prefix + e.Code
 	if text := l.T(key); text != key {
-		return text
+		return &page.Notice{Text: text}
 	}
-	return ""
+	return nil
 }
 
 // home is the first page; who is logged in goes on to his cards.

@@ -69,7 +69,7 @@ func (s *Service) resetForm(w http.ResponseWriter, r *http.Request) error {
 	if r.URL.Query().Get("token") == "" {
 		return s.resetUnusable(w, r)
 	}
-	v := s.pages.View(r, "reset.title")
+	v := s.passwordView(r, "reset.title")
 	v.Data = reset{Form: resetFields(v.Language)}
 	return s.pages.Render(w, http.StatusOK, "reset-password.html", v)
 }
@@ -96,7 +96,7 @@ func (s *Service) resetFailed(w http.ResponseWriter, r *http.Request, err error)
 	if !ok {
 		return err
 	}
-	v := s.pages.View(r, "reset.title")
+	v := s.passwordView(r, "reset.title")
 	form := resetFields(v.Language)
 	switch e.Code {
 	case "INVALID_TOKEN":

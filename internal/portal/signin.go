@@ -10,10 +10,9 @@ import (
 
 // entry is the data of pages that are one form.
 type entry struct {
-	Form   *page.Form
-	Notice string // what went wrong that no field can mend
-	Done   string // what was just done
-	Next   string // the page to go on to
+	Form *page.Form
+	Done string // what was just done
+	Next string // the page to go on to
 }
 
 func logInFields(l *page.Language, email string) *page.Form {
@@ -24,7 +23,7 @@ func logInFields(l *page.Language, email string) *page.Form {
 }
 
 func (s *Service) logInForm(w http.ResponseWriter, r *http.Request) error {
-	v := s.pages.View(r, "login.title")
+	v := s.passwordView(r, "login.title")
 	e := entry{Form: logInFields(v.Language, ""), Next: here(r.URL.Query().Get("next"))}
 	q := r.URL.Query()
 	done := "login.done." + q.Get("done")
@@ -44,7 +43,7 @@ func (s *Service) logIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer posted.Wipe()
-	v := s.pages.View(r, "login.title")
+	v := s.passwordView(r, "login.title")
 	email, password := posted.Text("email"), posted.Secret("password")
 	e := entry{Form: logInFields(v.Language, email), Next: here(posted.Text("next"))}
 	if email == "" {
@@ -58,7 +57,7 @@ func (s *Service) logIn(w http.ResponseWriter, r *http.Request) error {
 		if err == nil {
 			return s.enter(w, r, token, e.Next)
 		}
-		if e.Notice = explain(v.Language, "login.", err); e.Notice == "" {
+		if e.Form.Notice = explain(v.Language, "login.", err); e.Form.Notice == nil {
 			return err
 		}
 	}

@@ -2,7 +2,10 @@ package portal
 
 import (
 	"errors"
+	"math"
 	"net/http"
+	"strings"
+	"time"
 
 	"ccms/internal/page"
 	"ccms/internal/portal/backend"
@@ -20,7 +23,7 @@ func signUpFields(l *page.Language, p backend.Person) *page.Form {
 }
 
 func (s *Service) signUpForm(w http.ResponseWriter, r *http.Request) error {
-	v := s.pages.View(r, "signup.title")
+	v := s.passwordView(r, "signup.title")
 	v.Data = entry{Form: signUpFields(v.Language, backend.Person{})}
 	return s.pages.Render(w, http.StatusOK, "signup.html", v)
 }
@@ -34,7 +37,7 @@ func (s *Service) signUp(w http.ResponseWriter, r *http.Request) error {
 	p := backend.Person{
 		Username: posted.Text("username"), First: posted.Text("first"), Last: posted.Text("last"), Email: posted.Text("email"), Password: posted.Secret("password"),
 	}
-	v := s.pages.View(r, "signup.title")
+	v := s.passwordView(r, "signup.title")
 	e := entry{Form: signUpFields(v.Language, p)}
 	for _, f := range e.Form.Fields {
 		if posted.Secret(f.ID).Len() == 0 {
@@ -72,11 +75,27 @@ func blame(f *page.Form, l *page.Language, err error) bool {
 }
 
 // mailSent is the data of check-mail.html.
-type mailSent struct{ Email, Notice string }
+type mailSent struct {
+	Email, Notice string
+	Wait          *wait
+}
+
+// wait is how long until another mail may be asked for: a sentence around a
+// number that a script counts down.
+type wait struct {
+	Before, After string
+	Seconds       int
+}
+
+func waitFor(l *page.Language, d time.Duration) *wait {
+	w := &wait{Seconds: int(math.Ceil(d.Seconds()))}
+	w.Before, w.After, _ = strings.Cut(l.T("mail.wait"), "{0}")
+	return w
+}
 
 func (s *Service) checkMail(w http.ResponseWriter, r *http.Request, m mailSent) error {
 	v := s.pages.View(r, "mail.title")
-	v.Data = m
+	v.Scripts, v.Data = []string{"countdown.js"}, m
 	return s.pages.Render(w, http.StatusOK, "check-mail.html", v)
 }
 
@@ -93,7 +112,7 @@ func (s *Service) resend(w http.ResponseWriter, r *http.Request) error {
 	if e, ok := errors.AsType[*problem.Error](err); ok {
 		switch e.Kind {
 		case problem.TooMany:
-			m.Notice = l.T("mail.wait", int(e.RetryAfter.Seconds()))
+			m.Notice, m.Wait = "", waitFor(l, e.RetryAfter)
 		case problem.NotFound, problem.Conflict, problem.Invalid:
 		default:
 			return err

@@ -39,7 +39,7 @@ func (s *Service) verify(w http.ResponseWriter, r *http.Request) error {
 // general page.
 func (s *Service) verifyFailed(w http.ResponseWriter, r *http.Request, err error) error {
 	text := explain(s.pages.Language(r), "verify.", err)
-	if text == "" {
+	if text == nil {
 		return err
 	}
 	v := s.pages.View(r, "link.broken")
@@ -47,6 +47,6 @@ func (s *Service) verifyFailed(w http.ResponseWriter, r *http.Request, err error
 	if e.Code == "TOKEN_EXPIRED" {
 		v.Title = v.T("link.expired")
 	}
-	v.Data = verification{Text: text, Again: true}
+	v.Data = verification{Text: text.Text, Again: true}
 	return s.pages.Render(w, httpserver.Status(err), "verify.html", v)
 }

@@ -96,6 +96,9 @@ func allDigits(code secret.Bytes, length int) bool {
 type Answer struct {
 	Location string            `json:"location,omitzero"` // where to go on to
 	Notice   string            `json:"notice,omitzero"`
+	Link     string            `json:"link,omitzero"` // where the notice leads
+	LinkText string            `json:"linkText,omitzero"`
+	Key      string            `json:"key,omitzero"`    // of the next try
 	Errors   map[string]string `json:"errors,omitzero"` // by field
 }
 

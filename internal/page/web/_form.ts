@@ -47,7 +47,7 @@ export class FormErrors {
   // summary lists errors at the top of the page and takes the focus there.
   // The box that takes it and the alert inside are two elements: else a screen
   // reader loses one of the two announcements.
-  summary(errors: Map<string, string>, notice = ""): void {
+  summary(errors: Map<string, string>, notice = "", onward: { link?: string; linkText?: string } = {}): void {
     document.getElementById("summary")?.remove();
     if (errors.size === 0 && notice === "") {
       document.title = this.title;
@@ -67,6 +67,12 @@ export class FormErrors {
     if (notice !== "") {
       const p = document.createElement("p");
       p.textContent = notice;
+      if (onward.link && onward.linkText) {
+        const a = document.createElement("a");
+        a.href = onward.link;
+        a.textContent = onward.linkText;
+        p.append(" ", a);
+      }
       alert.append(p);
     }
     const list = document.createElement("ul");

@@ -1,0 +1,1 @@
+function a(t){let o=Date.now()+Number(t.textContent)*1e3,r=window.setInterval(()=>{let n=Math.max(0,Math.ceil((o-Date.now())/1e3));if(t.textContent=String(n),n>0)return;window.clearInterval(r),t.closest("[data-wait]")?.remove();let e=document.querySelector("[data-over]");e&&(e.textContent=e.dataset.over??"")},1e3)}for(let t of document.querySelectorAll("[data-countdown]"))a(t);
