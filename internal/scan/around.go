@@ -65,6 +65,8 @@ func inHex(b []byte, from, to int) bool {
 // inTable reports whether b[from:to], a number in groups, stands in a row of
 // numbers, or in a list of them that begins or ends with a point.
 func inTable(b []byte, from, to int) bool {
+	start := max(0, from-lookBack)
+	b, from, to = b[start:min(len(b), to+lookBack)], from-start, to-start
 	if from > 0 && b[from-1] == '.' || to+1 < len(b) && b[to] == '.' && classes[b[to+1]] == other && b[to+1] > ' ' {
 		return true
 	}

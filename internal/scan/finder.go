@@ -22,6 +22,7 @@ type finder struct {
 	base   int64 // of the bytes at hand, in their stream
 	// No number is looked for that begins before these, in the bytes at hand.
 	done, decoded int
+	long          bool // done is in the midst of more digits than a number has
 	run           run
 }
 
@@ -35,7 +36,7 @@ const (
 // stream searches all of r in buf, whose size bounds the memory needed. Its
 // error is that of r.
 func (f *finder) stream(r io.Reader, buf []byte) error {
-	f.base, f.done, f.decoded = 0, 0, 0
+	f.base, f.done, f.decoded, f.long = 0, 0, 0, false
 	filled := 0
 	for {
 		n, err := io.ReadFull(r, buf[filled:])
@@ -58,7 +59,7 @@ func (f *finder) stream(r io.Reader, buf []byte) error {
 
 // text searches bytes that are all there is.
 func (f *finder) text(b []byte) {
-	f.base, f.done, f.decoded = 0, 0, 0
+	f.base, f.done, f.decoded, f.long = 0, 0, 0, false
 	f.search(b, true)
 }
 
@@ -76,6 +77,9 @@ func (f *finder) search(b []byte, ended bool) {
 // plain looks for all forms but base64.
 func (f *finder) plain(b []byte, limit int) {
 	i := f.done
+	if f.long {
+		i = f.pastDigits(b, i)
+	}
 	for i < limit {
 		if i = nextDigit(b, i, limit); i < limit {
 			i = f.at(b, i)
@@ -94,7 +98,7 @@ func (f *finder) at(b []byte, i int) int {
 	readRun(b, i, r)
 	defer clear(r.digits[:])
 	if r.groups[0].sum > maxDigits {
-		return endOfDigits(b, r.groups[0].to)
+		return f.pastDigits(b, r.groups[0].to)
 	}
 	if r.n < minDigits {
 		return r.end()
@@ -138,6 +142,14 @@ func shortRun(b []byte, i int) int {
 			return i
 		}
 	}
+	return i
+}
+
+// pastDigits returns the end of the digits at b[i], and remembers when there may
+// be more of them behind b.
+func (f *finder) pastDigits(b []byte, i int) int {
+	i = endOfDigits(b, i)
+	f.long = i == len(b)
 	return i
 }
 

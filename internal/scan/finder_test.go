@@ -227,6 +227,18 @@ func TestNumbersAcrossReadsAreFoundOnce(t *testing.T) {
 	}
 }
 
+// TestNoNumberIsSeenInTheMidstOfDigits would fail if the end of a buffer cut a
+// number out of a long run of digits.
+func TestNoNumberIsSeenInTheMidstOfDigits(t *testing.T) {
+	for before := range 600 {
+		b := slices.Concat(bytes.Repeat([]byte("~"), before), bytes.Repeat([]byte("0"), 4000), []byte("4111111111111111~"))
+		f := finder{report: func(m match) { t.Fatalf("%s behind %d bytes", describe(m), before) }}
+		if err := f.stream(bytes.NewReader(b), make([]byte, 2048)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestAReadThatFailsIsReportedBehindWhatWasRead(t *testing.T) {
 	broken := errors.New("broken")
 	seen := 0
