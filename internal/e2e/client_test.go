@@ -172,16 +172,20 @@ func newRegistration(number, code, name string) map[string]any {
 }
 
 // randomCard makes a valid Visa number for this run alone.
-func randomCard(t testing.TB) string {
-	n, err := rand.Int(rand.Reader, big.NewInt(1e14))
+func randomCard(t testing.TB) string { return randomNumber(t, "4", 16) }
+
+// randomNumber makes a number with a prefix that passes the Luhn check.
+func randomNumber(t testing.TB, prefix string, length int) string {
+	left := length - len(prefix) - 1
+	n, err := rand.Int(rand.Reader, new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(left)), nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	digits := fmt.Sprintf("4%014d", n)
+	digits := fmt.Sprintf("%s%0*d", prefix, left, n)
 	sum := 0
-	for i, d := range []byte(digits) { // 15 digits: the first and every second one is doubled
+	for i, d := range []byte(digits) { // the last of these and every second one before it is doubled
 		v := int(d - '0')
-		if i%2 == 0 {
+		if (len(digits)-i)%2 == 1 {
 			if v *= 2; v > 9 {
 				v -= 9
 			}

@@ -68,14 +68,21 @@ func TestSecretsAreNowhere(t *testing.T) {
 		"password": who.password, "token": who.token, "token's signature": who.token[strings.LastIndexByte(who.token, '.')+1:],
 		"verification token": who.link, "reset token": reset,
 	}
-	places := map[string][]byte{"answers": answers.Bytes(), "log": []byte(p.output.String())}
-	collect(t, p.dir, places)
-
-	if !bytes.Contains(places["ccms.db"], []byte(who.name)) && !bytes.Contains(places["ccms.db-wal"], []byte(who.name)) {
-		t.Fatal("the search does not even find the username in the store")
-	}
-	if !bytes.Contains(places["log"], []byte("/api/customer/creditcard/************"+number[12:])) {
+	if places := expectNowhere(t, p, answers.Bytes(), who.name, secrets); !bytes.Contains(places["log"], []byte("/api/customer/creditcard/************"+number[12:])) {
 		t.Error("the log does not show the masked path")
+	}
+	checkLimits(t, p)
+}
+
+// expectNowhere looks for the secrets, and for codeShape, in the answers, the
+// log and every file of p, and returns where it looked. It finds kept, which is
+// kept in the clear.
+func expectNowhere(t *testing.T, p *process, answers []byte, kept string, secrets map[string]string) map[string][]byte {
+	t.Helper()
+	places := map[string][]byte{"answers": answers, "log": []byte(p.output.String())}
+	collect(t, p.dir, places)
+	if !bytes.Contains(places["ccms.db"], []byte(kept)) && !bytes.Contains(places["ccms.db-wal"], []byte(kept)) {
+		t.Fatalf("the search does not even find %s in the store", kept)
 	}
 	for where, content := range places {
 		for what, value := range secrets {
@@ -89,7 +96,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 			t.Errorf("a security code in %s: …%s…", where, around(content, at[0]))
 		}
 	}
-	checkLimits(t, p)
+	return places
 }
 
 // codeShape is the code of the test in any shape in which it could be kept
