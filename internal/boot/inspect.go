@@ -1,11 +1,13 @@
 package boot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"ccms/internal/boot/chassis"
 	"ccms/internal/creditcard"
@@ -56,12 +58,17 @@ func (p *process) keysAndAlgorithms(ctx context.Context) (inventory.Config, erro
 	tls := p.Settings.TLS
 	c := inventory.Config{
 		BcryptCost:   p.Settings.Login.BcryptCost,
-		Certificates: []string{tls.CertFile, tls.CAFile, p.Dir.File("tls", "ca.pem"), p.Dir.File("tls", "cert.pem")},
+		Certificates: []string{tls.CertFile, tls.CAFile},
 		Files:        map[string]string{"proofs between our services": p.Settings.Internal.CredentialFile},
 	}
 	if c.Files["proofs between our services"] == "" {
 		c.Files["proofs between our services"] = p.Dir.File("keys", "internal")
 	}
+	own, err := filepath.Glob(p.Dir.File("tls", "*.pem"))
+	if err != nil {
+		return c, err
+	}
+	c.Certificates = append(c.Certificates, own...)
 	for _, l := range keyRings() {
 		if !p.holds(l.service, l.file) {
 			continue
@@ -70,7 +77,7 @@ func (p *process) keysAndAlgorithms(ctx context.Context) (inventory.Config, erro
 		if err != nil {
 			return c, err
 		}
-		c.Files["root key of the "+l.service] = p.Dir.File("keys", filepath.Base(l.file))
+		c.Files["root key of the "+l.service] = cmp.Or(strings.TrimPrefix(p.Settings.Keyring.URL.Reveal(), "file:"), p.Dir.File("keys", l.file))
 		c.Rings = append(c.Rings, inventory.Ring{Service: l.service, List: func(ctx context.Context) iter.Seq2[keyring.Info, error] { return ring.List(ctx) }})
 		if l.service == chassis.LoginService {
 			keys, err := p.signingKeys(ctx, ring)
