@@ -12,6 +12,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"time"
 )
 
@@ -81,6 +82,9 @@ func New(cfg Config) *Directory {
 // Firm returns a firm, suspended or not, or ErrUnknown. Other errors, here and
 // below, are those of Config.Call.
 func (d *Directory) Firm(ctx context.Context, id string) (Firm, error) {
+	if !isFirm(id) {
+		return Firm{}, ErrUnknown
+	}
 	f, err := ask(ctx, d, d.firms, "/internal/firms/"+url.PathEscape(id))
 	if err == nil && f.ID == "" {
 		err = ErrUnknown
@@ -90,6 +94,9 @@ func (d *Directory) Firm(ctx context.Context, id string) (Firm, error) {
 
 // Client returns a client that may act, or ErrUnknown.
 func (d *Directory) Client(ctx context.Context, id string) (Client, error) {
+	if !isClient(id) {
+		return Client{}, ErrUnknown
+	}
 	c, err := ask(ctx, d, d.clients, "/internal/clients/"+url.PathEscape(id))
 	if err == nil && !c.Active {
 		err = ErrUnknown
@@ -100,12 +107,26 @@ func (d *Directory) Client(ctx context.Context, id string) (Client, error) {
 // Role returns the role of a person in a firm, or ErrUnknown, also while the
 // firm is suspended.
 func (d *Directory) Role(ctx context.Context, firm, subject string) (string, error) {
+	if !isFirm(firm) {
+		return "", ErrUnknown
+	}
 	m, err := ask(ctx, d, d.roles, "/internal/firms/"+url.PathEscape(firm)+"/members/"+url.PathEscape(subject))
 	if err == nil && m.Role == "" {
 		err = ErrUnknown
 	}
 	return m.Role, err
 }
+
+// isFirm and isClient report whether something may be an id of package firm.
+// Callers name ids in headers and bodies; whatever else they say there must not
+// become part of a path, which is logged.
+func isFirm(id string) bool   { return firmID.MatchString(id) }
+func isClient(id string) bool { return clientID.MatchString(id) }
+
+var (
+	firmID   = regexp.MustCompile(`^firm_[A-Z2-7]{26}$`)
+	clientID = regexp.MustCompile(`^client_[A-Z2-7]{26}$`)
+)
 
 func ask[V any](ctx context.Context, d *Directory, m *memory[V], path string) (V, error) {
 	return m.get(ctx, path, func(ctx context.Context) (v V, err error) {

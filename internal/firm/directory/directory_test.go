@@ -2,8 +2,9 @@ package directory
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -47,12 +48,17 @@ func (l *login) say(path string, answer any, err error) {
 	l.answers[path], l.err = answer, err
 }
 
+var (
+	firmA   = "firm_" + strings.Repeat("A", 26)
+	clientA = "client_" + strings.Repeat("A", 26)
+)
+
 func newLogin(size int) (*login, *Directory) {
 	l := &login{answers: map[string]any{
-		"/internal/firms/firm_A":              Firm{ID: "firm_A", Name: "Acme"},
-		"/internal/clients/client_A":          Client{ID: "client_A", FirmID: "firm_A", Mode: "live", Scopes: []string{"cards:read"}, Active: true},
-		"/internal/firms/firm_A/members/olga": Membership{Role: "owner"},
-		"/internal/firms/a%2Fb/members/%3F":   Membership{Role: "viewer"},
+		"/internal/firms/" + firmA:                   Firm{ID: firmA, Name: "Acme"},
+		"/internal/clients/" + clientA:               Client{ID: clientA, FirmID: firmA, Mode: "live", Scopes: []string{"cards:read"}, Active: true},
+		"/internal/firms/" + firmA + "/members/olga": Membership{Role: "owner"},
+		"/internal/firms/" + firmA + "/members/%3F":  Membership{Role: "viewer"},
 	}}
 	return l, New(Config{Call: l.call, Size: size})
 }
@@ -61,22 +67,22 @@ func TestWhoIsThereIsKnown(t *testing.T) {
 	t.Parallel()
 	_, d := newLogin(0)
 	ctx := t.Context()
-	if f, err := d.Firm(ctx, "firm_A"); err != nil || f.Name != "Acme" {
+	if f, err := d.Firm(ctx, firmA); err != nil || f.Name != "Acme" {
 		t.Errorf("%+v, %v", f, err)
 	}
-	if c, err := d.Client(ctx, "client_A"); err != nil || c.FirmID != "firm_A" || c.Mode != "live" || len(c.Scopes) != 1 {
+	if c, err := d.Client(ctx, clientA); err != nil || c.FirmID != firmA || c.Mode != "live" || len(c.Scopes) != 1 {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if role, err := d.Role(ctx, "firm_A", "olga"); err != nil || role != "owner" {
+	if role, err := d.Role(ctx, firmA, "olga"); err != nil || role != "owner" {
 		t.Errorf("%s, %v", role, err)
 	}
-	if role, err := d.Role(ctx, "a/b", "?"); err != nil || role != "viewer" {
+	if role, err := d.Role(ctx, firmA, "?"); err != nil || role != "viewer" {
 		t.Errorf("names are not escaped: %s, %v", role, err)
 	}
 	for what, ask := range map[string]func() error{
-		"firm":   func() error { _, err := d.Firm(ctx, "firm_X"); return err },
-		"client": func() error { _, err := d.Client(ctx, "client_X"); return err },
-		"role":   func() error { _, err := d.Role(ctx, "firm_A", "otto"); return err },
+		"firm":   func() error { _, err := d.Firm(ctx, "firm_"+strings.Repeat("X", 26)); return err },
+		"client": func() error { _, err := d.Client(ctx, "client_"+strings.Repeat("X", 26)); return err },
+		"role":   func() error { _, err := d.Role(ctx, firmA, "otto"); return err },
 	} {
 		if err := ask(); !errors.Is(err, ErrUnknown) {
 			t.Errorf("%s: %v", what, err)
@@ -89,25 +95,25 @@ func TestASuspensionIsKnownWithinASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, d := newLogin(0)
 		for range 100 {
-			if _, err := d.Client(t.Context(), "client_A"); err != nil {
+			if _, err := d.Client(t.Context(), clientA); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if n := l.calls.Load(); n != 1 {
 			t.Errorf("asked %d times", n)
 		}
-		l.say("/internal/clients/client_A", Client{}, nil)
+		l.say("/internal/clients/"+clientA, Client{}, nil)
 		time.Sleep(remembered - time.Millisecond)
-		if _, err := d.Client(t.Context(), "client_A"); err != nil {
+		if _, err := d.Client(t.Context(), clientA); err != nil {
 			t.Errorf("forgotten early: %v", err)
 		}
 		time.Sleep(time.Millisecond)
-		if _, err := d.Client(t.Context(), "client_A"); !errors.Is(err, ErrUnknown) {
+		if _, err := d.Client(t.Context(), clientA); !errors.Is(err, ErrUnknown) {
 			t.Errorf("after 0.9 s: %v", err)
 		}
-		l.say("/internal/clients/client_A", Client{ID: "client_A", Active: true}, nil)
+		l.say("/internal/clients/"+clientA, Client{ID: clientA, Active: true}, nil)
 		time.Sleep(remembered)
-		if _, err := d.Client(t.Context(), "client_A"); err != nil {
+		if _, err := d.Client(t.Context(), clientA); err != nil {
 			t.Errorf("a firm that goes on: %v", err)
 		}
 	})
@@ -121,7 +127,7 @@ func TestASlowAnswerIsNotRememberedLonger(t *testing.T) {
 		l, d := newLogin(0)
 		l.takes = 500 * time.Millisecond
 		for range 2 {
-			if _, err := d.Firm(t.Context(), "firm_A"); err != nil {
+			if _, err := d.Firm(t.Context(), firmA); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(remembered - l.takes)
@@ -140,7 +146,7 @@ func TestManyWhoAskAtOnceAskOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
-				if role, err := d.Role(t.Context(), "firm_A", "olga"); err != nil || role != "owner" {
+				if role, err := d.Role(t.Context(), firmA, "olga"); err != nil || role != "owner" {
 					t.Errorf("%s, %v", role, err)
 				}
 			})
@@ -159,17 +165,17 @@ func TestWhoGoesDoesNotTakeTheAnswerAlong(t *testing.T) {
 		l.takes = 100 * time.Millisecond
 		gone, cancel := context.WithCancel(t.Context())
 		var all sync.WaitGroup
-		all.Go(func() { _, _ = d.Firm(gone, "firm_A") })
+		all.Go(func() { _, _ = d.Firm(gone, firmA) })
 		synctest.Wait()
 		all.Go(func() {
-			if _, err := d.Firm(t.Context(), "firm_A"); err != nil {
+			if _, err := d.Firm(t.Context(), firmA); err != nil {
 				t.Errorf("who stayed: %v", err)
 			}
 		})
 		impatient, stop := context.WithTimeout(t.Context(), time.Millisecond)
 		defer stop()
 		all.Go(func() {
-			if _, err := d.Firm(impatient, "firm_A"); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := d.Firm(impatient, firmA); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("who could not wait: %v", err)
 			}
 		})
@@ -184,12 +190,12 @@ func TestAnErrorIsNotRemembered(t *testing.T) {
 	failure := errors.New("nobody answers")
 	l.say("", nil, failure)
 	for range 2 {
-		if _, err := d.Firm(t.Context(), "firm_A"); !errors.Is(err, failure) {
+		if _, err := d.Firm(t.Context(), firmA); !errors.Is(err, failure) {
 			t.Errorf("got %v", err)
 		}
 	}
 	l.say("", nil, nil)
-	if _, err := d.Firm(t.Context(), "firm_A"); err != nil || l.calls.Load() != 3 {
+	if _, err := d.Firm(t.Context(), firmA); err != nil || l.calls.Load() != 3 {
 		t.Errorf("%v after %d calls", err, l.calls.Load())
 	}
 }
@@ -206,11 +212,31 @@ func TestAPanicHoldsNobodyUp(t *testing.T) {
 	}
 }
 
+// TestOnlyIDsAreAskedFor would fail if what a caller says in place of an id
+// became part of a path, and so of a log line.
+func TestOnlyIDsAreAskedFor(t *testing.T) {
+	t.Parallel()
+	l, d := newLogin(0)
+	for _, id := range []string{"", "x", clientA + "A", strings.ToLower(firmA), "firm_4111111111111111", firmA + "/members/olga", clientA + "\n", "client_", firmA[:30]} {
+		_, ofFirm := d.Firm(t.Context(), id)
+		_, ofClient := d.Client(t.Context(), id)
+		_, ofRole := d.Role(t.Context(), id, "olga")
+		for _, err := range []error{ofFirm, ofClient, ofRole} {
+			if !errors.Is(err, ErrUnknown) {
+				t.Errorf("%q: %v", id, err)
+			}
+		}
+	}
+	if n := l.calls.Load(); n != 0 {
+		t.Errorf("the login service was asked %d times", n)
+	}
+}
+
 func TestTheMemoryIsBounded(t *testing.T) {
 	t.Parallel()
 	_, d := newLogin(10)
-	for i := range 1000 {
-		_, _ = d.Client(t.Context(), fmt.Sprint("client_", i))
+	for range 1000 {
+		_, _ = d.Client(t.Context(), "client_"+rand.Text())
 	}
 	if n := len(d.clients.young) + len(d.clients.old); n > 20 {
 		t.Errorf("%d answers are remembered", n)
@@ -221,7 +247,7 @@ func BenchmarkClient(b *testing.B) {
 	_, d := newLogin(0)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := d.Client(b.Context(), "client_A"); err != nil {
+		if _, err := d.Client(b.Context(), clientA); err != nil {
 			b.Fatal(err)
 		}
 	}
