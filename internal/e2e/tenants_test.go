@@ -128,7 +128,7 @@ func (w *world) machine(t *testing.T, firm, mode string, owner customer) firmCli
 		Secret string `json:"client_secret"`
 	}
 	w.c.must(t, 201, "POST", w.Login+"/api/firms/"+firm+"/clients",
-		map[string]any{"name": "till of " + firm, "mode": mode, "scopes": strings.Split(allScopes, ",")}, &made, owner.auth()...)
+		map[string]any{"name": "till of " + firm, "mode": mode, "scopes": strings.Split(allScopes, ","), "return_urls": []string{"https://shop.example.com/back"}, "origins": []string{"https://shop.example.com"}}, &made, owner.auth()...)
 	m := firmClient{firm: firm, id: made.ID, secret: made.Secret}
 	m.token = grant(t, w.c, w.process, m)
 	return m
