@@ -1,0 +1,480 @@
+// The hosted card form: T-30 to T-38. A firm sends people to it, or shows it in
+// a frame on its own page.
+
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createServer } from "node:net";
+import { after, before, describe, test } from "node:test";
+import { Hand, launch, open } from "./lib/browser.mjs";
+import { newFirm, Site } from "./lib/firm.mjs";
+import { accessible, look, picture } from "./lib/look.mjs";
+import { start, until } from "./lib/product.mjs";
+
+const visa = "4111111111111111";
+const code = "737";
+
+let product, browser, site, firm, loader;
+before(async () => {
+  [product, browser, site] = await Promise.all([start(), launch(), Site.open()]);
+  firm = await newFirm(product, { origins: [site.origin], returns: [`${site.origin}/back?order=7`] });
+  loader = `${product.portal}/embed/v1/card-form.js`;
+  site.page("/back", "<!DOCTYPE html><title>Shop</title><h1>Back</h1>");
+});
+after(() => Promise.all([product?.stop(), browser?.close(), site?.close()]));
+
+const redirect = () => firm.link({ mode: "redirect", reference: "order 7", return_url: `${site.origin}/back?order=7` });
+const plain = (more) => firm.link({ mode: "link", ...more });
+const embed = () => firm.link({ mode: "embed", origin: site.origin });
+
+// fill enters a card into the form of a page or a frame.
+async function fill(form, number = visa) {
+  await form.locator("#number").fill(number);
+  await form.locator("#expiry").fill("12/40");
+  await form.locator("#code").fill(code);
+  await form.locator("#name").fill("Jane Doe");
+}
+
+const save = (form) => form.locator("main button[type=submit]").first().click();
+
+describe("T-36: to the hosted page and back", () => {
+  for (const kind of ["mouse", "keyboard"]) {
+    test(`by ${kind}`, async (t) => {
+      const page = await open(t, browser);
+      const hand = new Hand(page, kind);
+      await page.goto((await redirect()).url);
+      assert.match(await page.textContent("main"), /Test mode[^]*Your reference: order 7[^]*Acme Shoes[^]*you return to 127\.0\.0\.1/);
+      await hand.type("#number", visa);
+      await hand.type("#expiry", "1240");
+      await hand.type("#code", code);
+      await hand.type("#name", "Jane Doe");
+      if (kind === "keyboard") await page.keyboard.press("Enter");
+      else await hand.choose("main button[type=submit]");
+      await page.waitForURL(`${site.origin}/back?**`);
+      const said = new URL(page.url()).searchParams;
+      assert.deepEqual([said.get("order"), said.get("status")], ["7", "verified"]);
+      const kept = await firm.status(said.get("registration_id"));
+      assert.deepEqual([kept.status, kept.brand, kept.last4], ["verified", "Visa", "1111"]);
+    });
+  }
+
+  test("without JavaScript, with a mistake first", async (t) => {
+    const page = await open(t, browser, { javaScriptEnabled: false });
+    await page.goto((await redirect()).url);
+    await fill(page, "4111111111111112");
+    await save(page);
+    assert.match(await page.textContent("#summary"), /does not match any card/);
+    const shown = await page.locator("input").evaluateAll((all) => all.map((i) => [i.id, i.value]));
+    assert.deepEqual(shown.filter(([id]) => id === "number" || id === "code"), [["number", ""], ["code", ""]]);
+    await fill(page);
+    await save(page);
+    await page.waitForURL(`${site.origin}/back?order=7&registration_id=*&status=verified`);
+  });
+
+  test("back without a card", async (t) => {
+    const page = await open(t, browser);
+    const { url } = await redirect();
+    await page.goto(url);
+    await page.click("text=Cancel");
+    await page.waitForURL(`${site.origin}/back?order=7&status=cancelled`);
+    await page.goto(url); // nothing is used up
+    assert.equal(await page.locator("#number").count(), 1);
+  });
+
+  test("the back button shows no number, and the link is used", async (t) => {
+    const page = await open(t, browser);
+    await page.goto((await redirect()).url);
+    await fill(page);
+    await save(page);
+    await page.waitForURL(`${site.origin}/back?**`);
+    await page.goBack();
+    assert.ok(!(await page.content()).includes(visa));
+    await page.reload();
+    assert.match(await page.textContent("h1"), /Your card is registered/);
+    await page.click("text=Go to");
+    await page.waitForURL(/registration_id=.*status=verified/);
+  });
+});
+
+describe("T-37: what becomes of a link", () => {
+  test("it works once", async (t) => {
+    const page = await open(t, browser);
+    const { url } = await plain();
+    await page.goto(url);
+    await look(page, "hosted-form");
+    await save(page);
+    await page.waitForSelector("#summary li:nth-child(4)");
+    await look(page, "hosted-form-errors");
+    await page.fill("#name", "411");
+    await page.locator("#number").focus();
+    assert.match(await page.textContent("#name-error"), /not a number/);
+    await fill(page);
+    await save(page);
+    await page.waitForSelector("h1:has-text('Your card is registered')");
+    await look(page, "hosted-used");
+    assert.equal(await page.locator("form.card-form").count(), 0);
+  });
+
+  test("two windows, one card", async (t) => {
+    const { url } = await plain();
+    const [one, two] = [await open(t, browser), await open(t, browser)];
+    for (const page of [one, two]) {
+      await page.goto(url);
+      await fill(page);
+    }
+    await save(one);
+    await one.waitForSelector("h1:has-text('Your card is registered')");
+    await save(two);
+    await two.waitForSelector("h1:has-text('Your card is registered')");
+    const { data } = await firm.call("GET", "/v1/links?status=used");
+    assert.equal(data.filter((l) => l.status === "used" && l.mode === "link").length >= 1, true);
+  });
+
+  test("it expires", async (t) => {
+    const page = await open(t, browser);
+    const { url } = await plain({ expires_in: 1 });
+    await until("the link to expire", async () => (await fetch(url)).status === 410);
+    await page.goto(url);
+    assert.match(await page.textContent("main"), /has expired[^]*Ask .*Acme Shoes.* for a new link/);
+    await look(page, "hosted-expired");
+  });
+
+  test("it is withdrawn by the firm", async (t) => {
+    const page = await open(t, browser);
+    const { id, url } = await plain();
+    await page.goto(url);
+    await fill(page);
+    await firm.call("DELETE", `/v1/links/${id}`);
+    await save(page);
+    await page.waitForSelector("h1:has-text('This link was withdrawn')");
+    await look(page, "hosted-revoked");
+  });
+
+  test("its firm takes no cards any more", async (t) => {
+    const page = await open(t, browser);
+    const other = await newFirm(product, {});
+    const { url } = await other.link({ mode: "link" });
+    await other.revoke();
+    await until("the client to be forgotten", async () => (await fetch(url)).status === 410);
+    await page.goto(url);
+    await look(page, "hosted-withdrawn");
+    assert.match(await page.textContent("h1"), /cannot be used at the moment/);
+  });
+
+  test("there never was one", async (t) => {
+    const page = await open(t, browser);
+    assert.equal((await page.goto(`${product.portal}/card/x`)).status(), 404);
+    await look(page, "hosted-unknown");
+  });
+
+  test("in Arabic, digits stay in order", async (t) => {
+    const page = await open(t, browser, { locale: "ar" });
+    await page.goto((await plain()).url);
+    await page.locator("#number").pressSequentially("٤١١١١١١١١١١١١١١١");
+    assert.equal(await page.inputValue("#number"), "4111 1111 1111 1111");
+    await page.fill("#expiry", "12/40");
+    await look(page, "hosted-form");
+    await page.fill("#code", code);
+    await page.fill("#name", "جين دو");
+    await save(page);
+    await page.waitForSelector("h1:has-text('سُجّلت بطاقتك')");
+    await look(page, "hosted-used");
+  });
+});
+
+// record makes a page that keeps what the form says.
+const record = (links, more = "") => `
+  window.said = [];
+  window.forms = ${JSON.stringify(links)}.map((url, i) => {
+    const on = (name) => (event) => said.push({ form: i, name, ...event });
+    return CCMS.cardForm({ url, element: i === 0 ? "#card" : "#card" + i,
+      onReady: on("ready"), onResize: on("resize"), onFocus: on("focus"), onBlur: on("blur"),
+      onEscape: on("escape"), onChange: on("change"), onSubmit: on("submit"), onError: on("error") }).mount();
+  });
+  ${more}`;
+
+const said = (page, name) => page.evaluate((n) => window.said.filter((e) => e.name === n), name);
+const heard = (page, name, count = 1) => page.waitForFunction(([n, c]) => window.said.filter((e) => e.name === n).length >= c, [name, count]);
+
+describe("T-30: in a frame of a firm's page", () => {
+  for (const kind of ["mouse", "keyboard"]) {
+    test(`a card is entered by ${kind}, and the firm hears how, not what`, async (t) => {
+      const page = await open(t, browser);
+      await page.goto(site.embedding(`/t30-${kind}`, { loader, script: record([(await embed()).url]) }));
+      await heard(page, "ready");
+      const form = page.frameLocator("iframe[title='Card details']");
+      const frame = page.frames()[1];
+      await heard(page, "resize");
+      const before = (await said(page, "resize")).at(-1).height;
+      if (kind === "mouse") {
+        await save(form);
+        await form.locator("#summary li").nth(3).waitFor();
+        await page.waitForFunction((h) => window.said.findLast((e) => e.name === "resize").height > h, before);
+        await accessible(page, "frame with errors");
+        const [tall, room] = await frame.evaluate(() => [document.documentElement.scrollHeight, innerHeight]);
+        assert.ok(tall <= room, `${tall} px in a frame of ${room}`);
+        await fill(form);
+        await save(form);
+      } else {
+        for (const text of [visa, "1240", code, "Jane Doe"]) {
+          await page.keyboard.press("Tab");
+          await page.keyboard.type(text);
+        }
+        await page.keyboard.press("Escape");
+        await heard(page, "escape");
+        await page.keyboard.press("Enter");
+      }
+      await heard(page, "submit");
+      const [made] = await said(page, "submit");
+      assert.deepEqual([made.status, made.brand, made.last4, made.expiry], ["verified", "Visa", "1111", "12/2040"]);
+      assert.equal((await firm.status(made.registrationId)).status, "verified");
+      await form.locator("text=The card is registered").waitFor();
+      const changes = await said(page, "change");
+      const last = (field) => changes.findLast((e) => e.field === field);
+      for (const field of ["number", "expiry", "code", "name"]) {
+        assert.deepEqual([last(field).complete, last(field).empty, last(field).errorCode], [true, false, null], field);
+      }
+      assert.equal(last("number").brand, "visa");
+      const all = JSON.stringify(await page.evaluate(() => window.said));
+      for (const secret of [visa, visa.slice(0, 6), "4111 11", code, "Jane"]) assert.ok(!all.includes(secret), `the firm heard ${secret}`);
+      assert.deepEqual((await said(page, "focus")).slice(0, 1).map((e) => Object.keys(e).sort()), [["field", "form", "name"]]);
+    });
+  }
+
+  test("Tab goes in, through and out again", async (t) => {
+    const page = await open(t, browser);
+    await page.goto(site.embedding("/t30-tab", { loader, script: record([(await embed()).url]), more: "<button id=before>Before</button>" }));
+    await heard(page, "ready");
+    await page.focus("#before");
+    const fields = [];
+    for (let i = 0; i < 8 && !(await page.evaluate(() => document.activeElement.id === "after")); i++) {
+      await page.keyboard.press("Tab");
+      fields.push(await page.frames()[1].evaluate(() => document.activeElement.id || document.activeElement.type));
+    }
+    assert.deepEqual(fields.slice(0, 5), ["number", "expiry", "code", "name", "submit"]);
+    assert.equal(await page.evaluate(() => document.activeElement.id), "after");
+    await page.keyboard.press("Shift+Tab");
+    assert.equal(await page.frames()[1].evaluate(() => document.activeElement.type), "submit");
+  });
+
+  test("the firm's page may focus, clear, send and choose the language", async (t) => {
+    const page = await open(t, browser);
+    await page.goto(site.embedding("/t30-methods", { loader, script: record([(await embed()).url]) }));
+    await heard(page, "ready");
+    const form = page.frameLocator("iframe");
+    await page.evaluate(() => window.forms[0].focus("code"));
+    await page.waitForFunction(() => window.said.some((e) => e.name === "focus" && e.field === "code"));
+    await fill(form);
+    await page.evaluate(() => window.forms[0].clear());
+    await page.waitForFunction(() => window.said.findLast((e) => e.name === "change").empty);
+    assert.equal(await form.locator("#number").inputValue(), "");
+    await page.evaluate(() => window.forms[0].setLocale("ar"));
+    await heard(page, "ready", 2);
+    await form.locator("html[lang=ar][dir=rtl]").waitFor();
+    await fill(form);
+    await page.evaluate(() => window.forms[0].submit());
+    await heard(page, "submit");
+  });
+
+  test("a page that is loaded again says that the card is there", async (t) => {
+    const page = await open(t, browser);
+    await page.goto(site.embedding("/t30-again", { loader, script: record([(await embed()).url]) }));
+    await heard(page, "ready");
+    const form = page.frameLocator("iframe");
+    await fill(form);
+    await save(form);
+    await heard(page, "submit");
+    const [first] = await said(page, "submit");
+    await page.reload();
+    await heard(page, "submit");
+    const [again] = await said(page, "submit");
+    assert.deepEqual([again.registrationId, again.status, again.last4], [first.registrationId, "verified", null]);
+    assert.equal((await said(page, "ready"))[0].state, "used");
+  });
+
+  test("without JavaScript in the frame", async (t) => {
+    const page = await open(t, browser, { javaScriptEnabled: false });
+    await page.goto(site.page("/t30-plain", `<!DOCTYPE html><title>Shop</title><iframe title="Card details" width="400" height="900" src="${(await embed()).url}"></iframe>`));
+    const form = page.frameLocator("iframe");
+    await fill(form);
+    await save(form);
+    await form.locator("h1:has-text('Your card is registered')").waitFor();
+  });
+
+  test("on a page of its own where the frame does not load", async (t) => {
+    const page = await open(t, browser);
+    await page.goto((await embed()).url);
+    await page.waitForSelector("footer");
+    await fill(page);
+    await save(page);
+    await page.waitForSelector("h1:has-text('Your card is registered')");
+  });
+});
+
+// anywhere opens a page whose console may complain.
+async function anywhere(t) {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  page.said = [];
+  page.on("console", (m) => page.said.push(m.text()));
+  return page;
+}
+
+test("T-31: on another origin the frame is refused, and there is a way on", async (t) => {
+  const other = await Site.open();
+  t.after(() => other.close());
+  const page = await anywhere(t);
+  await page.clock.install();
+  const { url } = await embed();
+  await page.goto(other.embedding("/", { loader, script: record([url]) }));
+  await until("the refusal", () => page.said.some((text) => text.includes("frame-ancestors")));
+  await page.clock.runFor(20_000);
+  await heard(page, "error");
+  assert.equal(await page.locator("iframe").count(), 0);
+  assert.equal(await page.getAttribute("#card a", "href"), url);
+  assert.ok(page.said.some((text) => text.includes("Is " + other.origin)), page.said.join("\n"));
+  assert.deepEqual(await said(page, "ready"), []);
+});
+
+test("T-32: messages that others forge are ignored, in both directions", async (t) => {
+  const page = await open(t, browser);
+  site.page("/evil.js", `
+    window.got = [];
+    const hello = { ccms: "ccms-card-form", version: 1, type: "hello" };
+    const connect = { ccms: "ccms-card-form", version: 1, type: "connect" };
+    addEventListener("message", (e) => got.push(e.data));
+    setInterval(() => {
+      parent.postMessage(hello, "*");
+      for (let i = 0; i < parent.frames.length; i++) {
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = (e) => got.push(e.data);
+        if (parent.frames[i] !== window) parent.frames[i].postMessage(connect, "*", [port2]);
+      }
+      window.tries = (window.tries ?? 0) + 1;
+    }, 5);`, { "Content-Type": "text/javascript" });
+  site.page("/evil", `<!DOCTYPE html><title>Evil</title><script src="/evil.js"></script>`);
+  await page.goto(site.embedding("/t32", { loader, more: '<iframe title="Other" src="/evil"></iframe>', script: record([(await embed()).url]) }));
+  await heard(page, "ready");
+  const evil = page.frames().find((f) => f.url().endsWith("/evil"));
+  await evil.waitForFunction(() => window.tries > 20);
+  const form = page.frameLocator("iframe[title='Card details']");
+  await fill(form);
+  await save(form);
+  await heard(page, "submit");
+  assert.deepEqual(await evil.evaluate(() => window.got), []);
+  assert.equal((await said(page, "ready")).length, 1);
+});
+
+test("T-33: scripts of the page around cannot read the frame", async (t) => {
+  const page = await open(t, browser);
+  await page.goto(site.embedding("/t33", { loader, script: record([(await embed()).url]) }));
+  await heard(page, "ready");
+  const tried = await page.evaluate(() => {
+    const frame = document.querySelector("iframe");
+    const attempt = (f) => {
+      try {
+        return String(f());
+      } catch (e) {
+        return e.name;
+      }
+    };
+    return [attempt(() => frame.contentDocument), attempt(() => frame.contentWindow.document), attempt(() => frame.contentWindow.location.href)];
+  });
+  assert.deepEqual(tried, ["null", "SecurityError", "SecurityError"]);
+  const frame = await page.evaluate(() => Object.fromEntries([...document.querySelector("iframe").attributes].map((a) => [a.name, a.value])));
+  assert.deepEqual([frame.sandbox, frame.title, "style" in frame, "role" in frame], ["allow-scripts allow-forms allow-same-origin", "Card details", false, false]);
+});
+
+test("T-34: two forms on one page do not mix", async (t) => {
+  const page = await open(t, browser);
+  const links = [(await embed()).url, (await embed()).url];
+  await page.goto(site.embedding("/t34", { loader, ids: ["card", "card1"], script: record(links) }));
+  await heard(page, "ready", 2);
+  const forms = ["#card iframe", "#card1 iframe"].map((s) => page.frameLocator(s));
+  await fill(forms[0]);
+  await fill(forms[1], "5555555555554444");
+  await save(forms[1]);
+  await heard(page, "submit");
+  await save(forms[0]);
+  await heard(page, "submit", 2);
+  const made = await said(page, "submit");
+  assert.deepEqual(made.map((e) => [e.form, e.brand]), [[1, "Mastercard"], [0, "Visa"]]);
+});
+
+test("T-35: a form is taken away and comes back", async (t) => {
+  const page = await open(t, browser);
+  await page.goto(site.embedding("/t35", { loader, script: record([(await embed()).url]) }));
+  for (let round = 1; round <= 3; round++) {
+    await heard(page, "ready", round);
+    await fill(page.frameLocator("iframe"));
+    await page.evaluate(() => window.forms[0].unmount());
+    assert.equal(await page.locator("iframe").count(), 0);
+    await page.evaluate(() => window.forms[0].mount());
+  }
+  await heard(page, "ready", 4);
+  const form = page.frameLocator("iframe");
+  assert.equal(await form.locator("#number").inputValue(), "");
+  await fill(form);
+  await save(form);
+  await heard(page, "submit");
+  assert.equal((await said(page, "ready")).length, 4);
+  await page.evaluate(() => window.forms[0].destroy());
+  assert.equal(await page.locator("iframe").count(), 0);
+});
+
+describe("T-38: the sample shop, under its strict policy", () => {
+  let shop, self;
+  before(async () => {
+    const port = await freePort();
+    self = `http://localhost:${port}`;
+    const own = await newFirm(product, { origins: [self], returns: [`${self}/thanks`] });
+    const client = join(product.folder, "client.json");
+    await writeFile(client, JSON.stringify({ client_id: own.client_id, client_secret: own.client_secret }), { mode: 0o600 });
+    const binary = join(product.folder, "shop");
+    execFileSync("go", ["build", "-o", binary, "./examples/shop"], { cwd: new URL("..", import.meta.url) });
+    const { scripts } = await (await fetch(`${product.portal}/assets/inventory.json`)).json();
+    const { integrity } = scripts.find((s) => s.file === "card-form.v1.js");
+    shop = spawn(binary, ["-addr", `localhost:${port}`, "-ccms", product.portal, "-client", client, "-integrity", integrity]);
+    await until("the shop to open", () => fetch(self).then((r) => r.ok, () => false));
+  });
+  after(() => shop?.kill("SIGINT"));
+
+  test("a card in its page", async (t) => {
+    const page = await open(t, browser);
+    await page.goto(self);
+    await page.click("text=Here on this page");
+    const form = page.frameLocator("iframe");
+    await fill(form);
+    await accessible(page, "the shop with the form");
+    await picture(page, "shop-embedded");
+    await save(form);
+    await page.waitForSelector("text=Your Visa card ending in 1111 is with us");
+  });
+
+  test("a card on the hosted page", async (t) => {
+    const page = await open(t, browser);
+    await page.goto(self);
+    await page.click("text=On the secure page");
+    await fill(page);
+    await save(page);
+    await page.waitForSelector("text=Your Visa card ending in 1111 is registered");
+    await page.goto(`${self}/thanks?status=verified`); // what anybody may type
+    await page.waitForSelector("text=No card yet");
+  });
+});
+
+async function freePort() {
+  const s = createServer();
+  await new Promise((done) => s.listen(0, "127.0.0.1", done));
+  const { port } = s.address();
+  await new Promise((done) => s.close(done));
+  return port;
+}
+
+test("secrets of links and cards are in no log", () => {
+  assert.ok(product.said.includes('"url.path":"/card/{secret}"') || product.said.includes("url.path=/card/{secret}"));
+  assert.ok(!/\/card\/[A-Za-z0-9_-]{43}/.test(product.said), "the secret of a link is in the log");
+  for (const secret of [visa, "5555555555554444", "Jane Doe"]) assert.ok(!product.said.includes(secret));
+});
