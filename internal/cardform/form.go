@@ -19,7 +19,6 @@ type formData struct {
 	link
 	Name   string // the firm's, to stand among words of any language
 	Form   *page.Form
-	Notice string
 	Test   bool
 	Back   string // host the person returns to, "" for none
 	Cancel string // URL by which he returns without a card
@@ -58,7 +57,7 @@ func newForm(l *page.Language, k link, expiry string) formData {
 func (s *Service) view(r *http.Request, l *page.Language, k link, d formData) page.View {
 	v := page.View{
 		Language: l, Title: l.T("hosted.title", isolate(k.Firm)), Here: r.URL.Path, Hosted: true,
-		Scripts: []string{"card.js"}, Data: d, Error: d.Notice != "" || len(d.Form.Wrong()) > 0,
+		Scripts: []string{"card.js"}, Data: d, Error: d.Form.Notice != nil || len(d.Form.Wrong()) > 0,
 	}
 	if k.ReturnURL != "" {
 		v.Onward = []string{originOf(k.ReturnURL)}
@@ -106,12 +105,12 @@ func (s *Service) post(w http.ResponseWriter, r *http.Request) error {
 		if withdrawn(err) {
 			return s.again(w, r)
 		}
-		if !explain(l, &d, err) {
+		if !explain(l, d, err) {
 			return err
 		}
 	}
 	if cardfields.Scripted(r) {
-		return httpserver.WriteJSON(w, http.StatusBadRequest, cardfields.Refused(d.Form, d.Notice))
+		return httpserver.WriteJSON(w, http.StatusBadRequest, cardfields.Refused(d.Form))
 	}
 	return s.render(w, http.StatusBadRequest, s.view(r, l, k, d))
 }
@@ -146,7 +145,7 @@ func withdrawn(err error) bool {
 
 // explain puts a refusal of the card service into words for the person, at the
 // field where it belongs; false when he can do nothing about it.
-func explain(l *page.Language, d *formData, err error) bool {
+func explain(l *page.Language, d formData, err error) bool {
 	e, ok := errors.AsType[*problem.Error](err)
 	if !ok {
 		return false
@@ -163,7 +162,7 @@ func explain(l *page.Language, d *formData, err error) bool {
 	case field != "":
 		d.Form.Field(field).Error = text
 	default:
-		d.Notice = text
+		d.Form.Notice = &page.Notice{Text: text}
 	}
 	return true
 }

@@ -183,7 +183,9 @@ func (s *Service) add(w http.ResponseWriter, r *http.Request, who session.Sessio
 		}
 	}
 	if cardfields.Scripted(r) {
-		return httpserver.WriteJSON(w, http.StatusBadRequest, data.answer())
+		answer := cardfields.Refused(data.Form)
+		answer.Key = data.Key
+		return httpserver.WriteJSON(w, http.StatusBadRequest, answer)
 	}
 	v.Person, v.Scripts, v.Error, v.Data = who.Person, []string{"card.js"}, true, data
 	return s.pages.Render(w, http.StatusBadRequest, "add-card.html", v)
@@ -211,13 +213,4 @@ func (s *Service) added(w http.ResponseWriter, r *http.Request) error {
 		return httpserver.WriteJSON(w, http.StatusOK, cardfields.Answer{Location: next})
 	}
 	return page.Redirect(w, next)
-}
-
-func (a addCard) answer() cardfields.Answer {
-	if a.Form.Notice == nil {
-		return cardfields.Refused(a.Form, "")
-	}
-	answer := cardfields.Refused(a.Form, a.Form.Notice.Text)
-	answer.Link, answer.LinkText, answer.Key = a.Form.Notice.Link, a.Form.Notice.LinkText, a.Key
-	return answer
 }

@@ -106,8 +106,11 @@ type Answer struct {
 func Scripted(r *http.Request) bool { return r.Header.Get("Accept") == "application/json" }
 
 // Refused says what is wrong with a form that was sent.
-func Refused(form *page.Form, notice string) Answer {
-	a := Answer{Notice: notice, Errors: map[string]string{}}
+func Refused(form *page.Form) Answer {
+	a := Answer{Errors: map[string]string{}}
+	if n := form.Notice; n != nil {
+		a.Notice, a.Link, a.LinkText = n.Text, n.Link, n.LinkText
+	}
 	for _, f := range form.Wrong() {
 		a.Errors[f.ID] = f.Error
 	}

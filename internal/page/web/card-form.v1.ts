@@ -157,7 +157,7 @@ class CardForm {
 
 // The frame has no border of its own. The firm's style sheets win over this.
 const style = new CSSStyleSheet();
-style.replaceSync(":where(iframe.ccms-card-form) { display: block; inline-size: 100%; border: 0; color-scheme: normal; }");
+style.replaceSync(":where(iframe.ccms-card-form) { display: block; inline-size: 100%; border: 0; }");
 document.adoptedStyleSheets.push(style);
 
 (globalThis as unknown as { CCMS: object }).CCMS = Object.freeze({ version: 1, cardForm: (options: Options) => new CardForm(options) });
