@@ -6,6 +6,7 @@ import (
 
 	"ccms/internal/boot/chassis"
 	"ccms/internal/cardform"
+	"ccms/internal/console"
 	"ccms/internal/page/session"
 	"ccms/internal/portal"
 	"ccms/internal/trust"
@@ -38,13 +39,16 @@ func (p *process) wirePortal(s *chassis.Service) error {
 		return err
 	}
 	edge.Routes(s.Mux)
-	form, err := cardform.New(cardform.Config{
-		Upstream:  &upstream.Client{Transport: p.Reach(s), Vouch: trust.Vouch},
-		PublicURL: p.Public.String(),
-	})
+	services := &upstream.Client{Transport: p.Reach(s), Vouch: trust.Vouch}
+	form, err := cardform.New(cardform.Config{Upstream: services, PublicURL: p.Public.String()})
 	if err != nil {
 		return err
 	}
 	form.Routes(s.Mux)
+	desk, err := console.New(console.Config{Upstream: services, PublicURL: p.Public.String(), Sessions: sessions})
+	if err != nil {
+		return err
+	}
+	desk.Routes(s.Mux)
 	return nil
 }

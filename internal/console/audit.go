@@ -1,0 +1,130 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"ccms/internal/console/backend"
+	"ccms/internal/page"
+)
+
+const (
+	// auditDays is how far the record is shown back when nobody says.
+	auditDays = 7
+	// auditPages bounds how many pages of the record one page here looks at when
+	// a filter leaves most of it out.
+	auditPages = 10
+	auditRows  = 50
+)
+
+// auditData is the data of audit.html.
+type auditData struct {
+	sheet
+	Log         string // people or cards
+	Logs        []page.Link
+	Rows        []backend.Record
+	Next, First string // paths
+	Export      string
+}
+
+// auditLog is one of the two records: of people and clients, which the login
+// service keeps, and of cards, which the card service does.
+func (s *Service) auditLog(r *http.Request, d Desk) (name string, list func(url.Values) (backend.Page[backend.Record], error)) {
+	if r.URL.Query().Get("log") == "people" || !d.Member() {
+		return "people", func(q url.Values) (backend.Page[backend.Record], error) { return s.ask.FirmRecords(r, d.caller(), q) }
+	}
+	return "cards", func(q url.Values) (backend.Page[backend.Record], error) { return s.ask.CardRecords(r, d.caller(), q) }
+}
+
+func (s *Service) auditFields(q url.Values) *page.Form {
+	from := q.Get("from")
+	if !q.Has("from") {
+		from = s.now().UTC().AddDate(0, 0, -auditDays+1).Format(time.DateOnly)
+	}
+	return s.english().NewForm(
+		&page.Field{ID: "act", Label: "Act", Hint: "Such as card, or client.rotate", Value: q.Get("act"), Autocomplete: "off", Code: true},
+		&page.Field{ID: "from", Label: "From (UTC)", Type: "date", Value: from},
+		&page.Field{ID: "to", Label: "Up to and with", Type: "date", Value: q.Get("to")},
+	)
+}
+
+// auditQuery is what the services are asked: the days of the form.
+func auditQuery(form *page.Form) url.Values {
+	chosen := url.Values{}
+	for _, name := range []string{"from", "to"} {
+		if v := form.Field(name).Value; v != "" {
+			chosen.Set(name, v)
+		}
+	}
+	return asked(chosen, form)
+}
+
+// matching are the records whose act begins with act.
+func matching(all []backend.Record, act string) []backend.Record {
+	var kept []backend.Record
+	for _, v := range all {
+		if strings.HasPrefix(v.Act, act) {
+			kept = append(kept, v)
+		}
+	}
+	return kept
+}
+
+func (s *Service) audit(w http.ResponseWriter, r *http.Request, d Desk) error {
+	log, list := s.auditLog(r, d)
+	data := auditData{Log: log, sheet: sheet{Desk: d, Form: s.auditFields(r.URL.Query())}}
+	path := d.Base() + "/audit"
+	if d.Member() {
+		data.Logs = append(data.Logs, page.Link{Text: "Cards", Path: path, Here: log == "cards"})
+		if d.Firm.Role != "viewer" {
+			data.Logs = append(data.Logs, page.Link{Text: "People and clients", Path: path + "?log=people", Here: log == "people"})
+		}
+	}
+	q, act := auditQuery(data.Form), data.Form.Field("act").Value
+	chosen := url.Values{"log": {log}, "act": {act}, "from": {data.Form.Field("from").Value}, "to": {data.Form.Field("to").Value}}
+	data.Export = withQuery(path+".csv", chosen)
+	cursor := r.URL.Query().Get("cursor")
+	if cursor != "" {
+		data.First = withQuery(path, chosen)
+	}
+	if len(data.Form.Wrong()) == 0 {
+		for range auditPages {
+			got, err := list(onward(q, cursor))
+			if err := data.refused(err, nil); err != nil {
+				return err
+			}
+			data.Rows = append(data.Rows, matching(got.Data, act)...)
+			if cursor = got.Next; cursor == "" || len(data.Rows) >= auditRows {
+				break
+			}
+		}
+	}
+	if cursor != "" {
+		chosen.Set("cursor", cursor)
+		data.Next = withQuery(path, chosen)
+	}
+	return s.show(w, r, shown{desk: &d, title: "Audit", page: "audit.html", data: data, status: data.status()})
+}
+
+func (s *Service) exportAudit(w http.ResponseWriter, r *http.Request, d Desk) error {
+	log, list := s.auditLog(r, d)
+	form := s.auditFields(r.URL.Query())
+	q, act := auditQuery(form), form.Field("act").Value
+	if err := refusedFilter(form); err != nil {
+		return err
+	}
+	return export(w, sheetFile{
+		name:   fileName("audit-"+log, d, s.now()),
+		header: []string{"time", "act", "result", "actor", "object", "reason", "from", "request", "record"},
+		page: func(cursor string) ([][]string, string, error) {
+			got, err := list(onward(q, cursor))
+			return cells(matching(got.Data, act), recordCells), got.Next, err
+		},
+	})
+}
+
+func recordCells(v backend.Record) []string {
+	return []string{stamp(v.Time), v.Act, v.Result, v.Actor, v.Object, v.Reason, v.From, v.Request, v.Record}
+}
