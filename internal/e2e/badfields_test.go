@@ -136,6 +136,7 @@ func (w *world) forms() []form {
 }
 
 func TestWhatIsNoGoodIsRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "--reveal.per-hour", "100000")
 	t.Run("because of a field", w.refusesBadFields)
 	t.Run("because it is gone or of others", w.refusesWhatIsGone)
@@ -197,6 +198,7 @@ func (w *world) untold(t *testing.T, what string, c canary, text []byte) {
 
 // TestBadLinesOfABulkAreRefusedOneByOne does the same for the lines of a bulk.
 func TestBadLinesOfABulkAreRefusedOneByOne(t *testing.T) {
+	t.Parallel()
 	p, h, c := start(t), newClient(t), newCanary()
 	w := world{process: p, c: h, all: newFirm(t, h, p)}
 	f := w.forms()[0]
@@ -353,6 +355,7 @@ func (w *world) refusesWhatExpired(t *testing.T) {
 // TestABadFormIsRefusedAsOAuthSays gives the OAuth endpoints what is wrong in
 // the ways RFC 6749 section 5.2 names, and what it forbids to repeat.
 func TestABadFormIsRefusedAsOAuthSays(t *testing.T) {
+	t.Parallel()
 	p, http := start(t), newClient(t)
 	c, m, w := newCanary(), newFirm(t, http, p), world{process: p, c: http}
 	who := "client_id=" + m.id + "&client_secret=" + url.QueryEscape(m.secret)

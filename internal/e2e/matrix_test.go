@@ -359,6 +359,7 @@ func (w *world) state(t *testing.T) map[string]string {
 var seen = regexp.MustCompile(`"(lastSeen|expires|last_used)":"[^"]*"`)
 
 func TestNobodyCrosses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "--reveal.per-hour", "100000")
 	t.Run("by any route", w.refusesOnEveryRoute)
 	t.Run("by another's token", w.keepsTokensApart)
