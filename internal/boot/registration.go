@@ -44,11 +44,16 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 	firms := p.directory(s)
 	guard := tenant.New(tenant.Config{Authenticate: b.authenticate, Role: roleIn(firms)})
 	log := p.Log.Of(chassis.CardService)
+	hooks, err := p.openWebhooks(ctx, s, b, guard)
+	if err != nil {
+		return err
+	}
 	cards, err := firmcard.Open(ctx, firmcard.Config{
 		DB:            p.DB,
 		Vault:         b.vault,
 		Audit:         b.audit,
 		Require:       guard.Require,
+		Announce:      hooks.Announce,
 		RevealPerHour: p.Settings.Reveal.PerHour,
 		Retention:     p.Settings.CreditCard.DeletedRetention,
 		Log:           log,
@@ -73,6 +78,7 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 		Idempotency: b.idempotency,
 		Sealer:      b.ring,
 		Require:     guard.Require,
+		Announce:    hooks.Announce,
 		Guesses:     b.guesses,
 		Log:         log,
 	})
@@ -83,6 +89,8 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 	if err != nil {
 		return err
 	}
+	hooks.Ask("card", cards.Happened)
+	hooks.Ask("registration", registrations.Happened)
 	cards.Routes(s.Mux)
 	registrations.Routes(s.Mux)
 	firmRules.Routes(s.Mux)

@@ -125,9 +125,10 @@ func (s *Service) create(ctx context.Context, k ledger.Key, q request, token str
 	return words(v), s.keepPending(ctx, k, r, nil)
 }
 
-// keep inserts a registration; one that is there was kept by an earlier try.
+// keep inserts a registration and tells the firm; one that is there was kept by
+// an earlier try.
 func (s *Service) keep(ctx context.Context, k ledger.Key, r ledger.Registration) error {
-	err := s.ledger.Insert(ctx, k, r)
+	err := s.announce.Around(ctx, s.event(k, &r), func() error { return s.ledger.Insert(ctx, k, r) })
 	if errors.Is(err, store.ErrExists) {
 		return nil
 	}

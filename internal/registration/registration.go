@@ -29,6 +29,7 @@ import (
 	"ccms/internal/registration/verification"
 	"ccms/internal/secret"
 	"ccms/internal/store"
+	"ccms/internal/webhook"
 )
 
 // defaultDeadline is how long a firm's endpoint may leave a registration
@@ -63,6 +64,8 @@ type Config struct {
 	// Require makes the check of a route: who sent a request, and that he holds
 	// the scope; tenant.Guard's.
 	Require func(scope string) httpserver.Authenticate
+	// Announce makes durable of what a firm is told; default nobody is told.
+	Announce webhook.Announce
 	// Brands is the brand table; default card.Default().
 	Brands *card.Table
 	// Guesses recognises who tries out codes; default a new guess.Memory.
@@ -87,6 +90,7 @@ type Service struct {
 	queue    *outbox.Queue
 	first    chan firstCall
 	require  func(scope string) httpserver.Authenticate
+	announce webhook.Announce
 	brands   *card.Table
 	guesses  *guess.Memory
 	deadline time.Duration
@@ -104,7 +108,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	}
 	s := &Service{
 		ledger: book, cards: c.Cards, pipeline: c.Pipeline, rules: c.Rules, audit: c.Audit, once: c.Idempotency,
-		first: make(chan firstCall, firstCalls), require: c.Require, brands: c.Brands, guesses: c.Guesses,
+		first: make(chan firstCall, firstCalls), require: c.Require, announce: c.Announce, brands: c.Brands, guesses: c.Guesses,
 		deadline: c.Deadline, log: c.Log, now: c.Now, metrics: newMetrics(),
 	}
 	s.queue, err = s.openQueue(ctx, c)

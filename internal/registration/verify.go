@@ -40,6 +40,9 @@ const noAnswer = "no_answer"
 // errUndecided says that the firm's endpoint gave no verdict.
 var errUndecided = errors.New("registration: the firm's endpoint did not decide")
 
+// errSettled says that somebody else decided meanwhile.
+var errSettled = errors.New("registration: decided meanwhile")
+
 // openQueue opens the queue of registrations whose endpoint has to be asked.
 // It never gives one up: a registration fails by its own deadline.
 func (s *Service) openQueue(ctx context.Context, c Config) (*outbox.Queue, error) {
@@ -153,7 +156,7 @@ func (s *Service) verify(ctx context.Context, k ledger.Key) error {
 		return err
 	}
 	if !s.now().Before(k.ID.Time().Add(s.deadline)) {
-		return s.giveUp(ctx, k, rules)
+		return s.giveUp(ctx, k, r, rules)
 	}
 	v, err := s.pipeline.Ask(ctx, caseOf(k, &r, rules))
 	switch {
@@ -162,28 +165,38 @@ func (s *Service) verify(ctx context.Context, k ledger.Key) error {
 	case v.Status == verification.Pending:
 		return errUndecided
 	}
-	return s.decide(ctx, k, v)
+	return s.decide(ctx, k, r, v)
 }
 
 // giveUp ends a registration that was pending for too long.
-func (s *Service) giveUp(ctx context.Context, k ledger.Key, rules verification.Rules) error {
+func (s *Service) giveUp(ctx context.Context, k ledger.Key, r ledger.Registration, rules verification.Rules) error {
 	v := verification.Verdict{Status: ledger.Failed, Reason: noAnswer}
 	if rules.WantsCode() {
 		v.CVVStatus = verification.CodeUnavailable
 	}
 	s.pipeline.DropCode(k.ID.String())
-	return s.decide(ctx, k, v)
+	return s.decide(ctx, k, r, v)
 }
 
-// decide writes down what became of a pending registration, once.
-func (s *Service) decide(ctx context.Context, k ledger.Key, v verification.Verdict) error {
+// decide writes down what became of a pending registration, once, and tells the
+// firm.
+func (s *Service) decide(ctx context.Context, k ledger.Key, r ledger.Registration, v verification.Verdict) error {
+	r.Decide(v, s.now())
 	e := audit.Entry{Act: actDecide, Actor: "registration", Object: k.ID.String(), Owner: k.Firm, Request: httpserver.RequestID(ctx)}
 	return s.audited(ctx, e, func() (string, error) {
-		done, err := s.ledger.Settle(ctx, k, v, s.now())
+		err := s.announce.Around(ctx, s.event(k, &r), func() error {
+			done, err := s.ledger.Settle(ctx, k, v, s.now())
+			if err == nil && !done {
+				return errSettled
+			}
+			return err
+		})
 		switch {
 		case errors.Is(err, store.ErrNotFound):
 			return "deleted meanwhile", nil
-		case done:
+		case errors.Is(err, errSettled):
+			return words(v), nil
+		case err == nil:
 			s.metrics.decided(v.Status)
 		}
 		return words(v), err

@@ -17,6 +17,7 @@ import (
 
 const (
 	maxAnswer = 64 << 10
+	beginning = 2 << 10
 	maxHeader = 16 << 10
 	agent     = "CCMS-Webhook/1"
 )
@@ -35,6 +36,10 @@ type ClientConfig struct {
 	// Total that for a whole call, its name look-up and answer included. Default
 	// 5 s and 15 s.
 	Connect, Total time.Duration
+	// StatusOnly says that an answer's status is what counts: of its body the
+	// first 2 KiB are read, and what happens to the rest does not matter. Default
+	// is to read it whole and to refuse what is above 64 KiB.
+	StatusOnly bool
 	// Now is the clock, by default time.Now.
 	Now func() time.Time
 }
@@ -42,6 +47,7 @@ type ClientConfig struct {
 // Client calls endpoints of firms; safe for concurrent use.
 type Client struct {
 	allowPrivate bool
+	statusOnly   bool
 	total        time.Duration
 	now          func() time.Time
 	http         *http.Client
@@ -59,7 +65,7 @@ func NewClient(cfg ClientConfig) *Client {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	c := &Client{allowPrivate: cfg.AllowPrivate, total: cfg.Total, now: cfg.Now}
+	c := &Client{allowPrivate: cfg.AllowPrivate, statusOnly: cfg.StatusOnly, total: cfg.Total, now: cfg.Now}
 	dialer := &net.Dialer{Timeout: cfg.Connect, Resolver: cfg.Resolver, Control: c.control}
 	c.http = &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -148,6 +154,10 @@ func (c *Client) do(req *http.Request) (Answer, error) {
 		return Answer{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
+	if c.statusOnly {
+		body, _ := io.ReadAll(io.LimitReader(res.Body, beginning))
+		return Answer{Status: res.StatusCode, Header: res.Header, Body: body}, nil
+	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
 		return Answer{}, err

@@ -23,6 +23,7 @@ import (
 	"ccms/internal/secret"
 	"ccms/internal/store"
 	"ccms/internal/vault"
+	"ccms/internal/webhook"
 )
 
 // The defaults of Config.
@@ -49,6 +50,8 @@ type Config struct {
 	// Require makes the check of a route: who sent a request, and that he holds
 	// the scope. The principal names the firm.
 	Require func(scope string) httpserver.Authenticate
+	// Announce makes durable of what a firm is told; default nobody is told.
+	Announce webhook.Announce
 	// RevealPerHour is how many numbers a client may see in an hour; default
 	// 100 (setting reveal.per-hour).
 	RevealPerHour int
@@ -67,6 +70,7 @@ type Service struct {
 	vault     Vault
 	audit     *audit.Log
 	require   func(scope string) httpserver.Authenticate
+	announce  webhook.Announce
 	reveals   *limit.Quota
 	retention time.Duration
 	log       *slog.Logger
@@ -99,7 +103,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		cards: cards, vault: c.Vault, audit: c.Audit, require: c.Require, reveals: reveals,
+		cards: cards, vault: c.Vault, audit: c.Audit, require: c.Require, announce: c.Announce, reveals: reveals,
 		retention: c.Retention, log: c.Log, now: c.Now, metrics: newMetrics(),
 	}, nil
 }

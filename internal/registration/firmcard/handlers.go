@@ -179,15 +179,18 @@ func (s *Service) change(ctx context.Context, who caller, ch change) (Card, erro
 	if err != nil {
 		return Card{}, err
 	}
+	before := r.Value
 	if err := ch.do(&r.Value); err != nil {
 		return Card{}, err
 	}
-	err = s.audited(ctx, who.entry(ch.act, ch.token), func() (err error) {
-		r, err = s.cards.Update(ctx, ch.token, ch.do)
-		if errors.Is(err, store.ErrNotFound) {
-			return notFound() // the sweep took the tombstone meanwhile
-		}
-		return err
+	err = s.audited(ctx, who.entry(ch.act, ch.token), func() error {
+		return s.announceTo(before.Status != r.Value.Status).Around(ctx, s.event(ch.act, ch.token, before), func() (err error) {
+			r, err = s.cards.Update(ctx, ch.token, ch.do)
+			if errors.Is(err, store.ErrNotFound) {
+				return notFound() // the sweep took the tombstone meanwhile
+			}
+			return err
+		})
 	})
 	if err != nil {
 		return Card{}, err

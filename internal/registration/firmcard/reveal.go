@@ -46,9 +46,13 @@ func (s *Service) reveal(ctx context.Context, who caller, token, reason string) 
 		return secret.Bytes{}, s.refused(ctx, e, err)
 	}
 	var out secret.Bytes
-	err = s.audited(ctx, e, func() (err error) {
-		out, err = s.open(ctx, token, d)
-		return err
+	event := s.event(actReveal, token, d)
+	event.Data.Reason = reason
+	err = s.audited(ctx, e, func() error {
+		return s.announce.Around(ctx, event, func() (err error) {
+			out, err = s.open(ctx, token, d)
+			return err
+		})
 	})
 	if err == nil {
 		s.metrics.count(actReveal)

@@ -1,0 +1,40 @@
+package boot
+
+import (
+	"context"
+	"fmt"
+
+	"ccms/internal/boot/chassis"
+	"ccms/internal/certs"
+	"ccms/internal/registration/tenant"
+	"ccms/internal/webhook"
+	"ccms/internal/webhook/delivery"
+	"ccms/internal/webhook/endpoint"
+)
+
+// openWebhooks adds the webhooks of firms to the card service. Those who
+// announce events are opened after it.
+func (p *process) openWebhooks(ctx context.Context, s *chassis.Service, b cardBooks, guard *tenant.Guard) (*delivery.Service, error) {
+	roots, err := certs.WithSystem(p.Settings.TLS.CAFile)
+	if err != nil {
+		return nil, fmt.Errorf("tls.ca-file: %w", err)
+	}
+	log := p.Log.Of(chassis.CardService)
+	client := webhook.NewClient(webhook.ClientConfig{AllowPrivate: p.Settings.Webhook.AllowPrivate, Roots: roots, StatusOnly: true})
+	endpoints, err := endpoint.Open(ctx, endpoint.Config{
+		DB: p.DB, Audit: b.audit, Sealer: b.ring, ParseURL: client.ParseURL, Require: guard.Require, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	hooks, err := delivery.Open(ctx, delivery.Config{DB: p.DB, Endpoints: endpoints, Client: client, Audit: b.audit, Require: guard.Require, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	endpoints.Routes(s.Mux)
+	hooks.Routes(s.Mux)
+	s.Actuator.Registry().MustRegister(append(endpoints.Collectors(), hooks.Collectors()...)...)
+	s.Work = append(s.Work, hooks.Run)
+	s.Closers = append(s.Closers, func(context.Context) error { client.Close(); return nil })
+	return hooks, nil
+}
