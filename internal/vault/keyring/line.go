@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -24,7 +23,8 @@ type line struct {
 // snapshot is a line as the store had it. It is never changed.
 type snapshot struct {
 	keys   map[uint32]*key
-	id     string // of the key; empty when there is none
+	gone   map[uint32]*key // destroyed: known to be rightly so
+	id     string          // of the key; empty when there is none
 	newest uint32
 	active *key     // the newest version, if it may seal
 	marked []uint32 // all versions in state active; older ones if a rotation was cut short
@@ -138,7 +138,7 @@ func (r *Ring) reread(ctx context.Context, l *line) (*snapshot, error) {
 func (r *Ring) load(ctx context.Context, l *line) (*snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, store.Budget)
 	defer cancel()
-	s := &snapshot{keys: map[uint32]*key{}, read: r.now()}
+	s := &snapshot{keys: map[uint32]*key{}, gone: map[uint32]*key{}, read: r.now()}
 	old := l.seen.Load()
 	q := store.Query{Where: []store.Cond{{Field: "line", Op: store.Eq, Value: l.name}}}
 	for rec, err := range r.records.Find(ctx, q) {
@@ -161,13 +161,15 @@ func (r *Ring) add(ctx context.Context, s, old *snapshot, rec store.Record[recor
 		return fmt.Errorf("%w: %s", ErrAltered, rec.ID)
 	}
 	version := uint32(v.Version)
-	var k *key
-	if v.State != Destroyed {
-		if k = old.find(v); k == nil {
-			if k, err = r.unwrap(ctx, v); err != nil {
-				return err
-			}
+	k := old.find(v)
+	if k == nil {
+		if k, err = r.unwrap(ctx, v); err != nil {
+			return err
 		}
+	}
+	if v.State == Destroyed {
+		s.gone[version] = k
+	} else {
 		s.keys[version] = k
 	}
 	if v.State == Active {
@@ -187,9 +189,10 @@ func (s *snapshot) find(rec record) *key {
 	if s == nil {
 		return nil
 	}
-	k := s.keys[uint32(rec.Version)]
-	if k == nil || k.id != rec.Key || !k.created.Equal(rec.Created) || !bytes.Equal(k.wrapped, rec.Wrapped) {
-		return nil
+	for _, k := range []*key{s.keys[uint32(rec.Version)], s.gone[uint32(rec.Version)]} {
+		if k != nil && k.row.same(rec) {
+			return k
+		}
 	}
-	return k
+	return nil
 }

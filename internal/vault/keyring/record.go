@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -20,7 +21,7 @@ type State string
 const (
 	Active      State = "active"       // seals and opens
 	DecryptOnly State = "decrypt-only" // opens
-	Destroyed   State = "destroyed"    // its wrap is gone
+	Destroyed   State = "destroyed"    // the key itself is gone
 )
 
 // use keeps apart what keys are for; no key serves two uses.
@@ -45,17 +46,41 @@ type record struct {
 	State     State      `bson:"state"`
 	Created   time.Time  `bson:"created"`
 	Retired   *time.Time `bson:"retired,omitempty"`   // when it became decrypt-only
-	Destroyed *time.Time `bson:"destroyed,omitempty"` // when its wrap was removed
+	Destroyed *time.Time `bson:"destroyed,omitempty"` // when the key itself was removed
 	Wrapped   []byte     `bson:"wrapped"`             // the key itself under the root
 }
 
 func (r record) id() string { return r.Line + "/" + strconv.FormatInt(r.Version, 10) }
 
-// bindRecord is the additional data of a stored key: all of it that never
-// changes. States and dates after the first do, and are not bound.
+// same reports whether two readings of a row found the same.
+func (r record) same(o record) bool {
+	return r.Line == o.Line && r.Key == o.Key && r.Version == o.Version && r.State == o.State &&
+		r.Created.Equal(o.Created) && millis(r.Retired) == millis(o.Retired) && millis(r.Destroyed) == millis(o.Destroyed) &&
+		bytes.Equal(r.Wrapped, o.Wrapped)
+}
+
+// bindRecord is the additional data of a stored key: its whole row. So a row
+// whose state or dates were altered does not open, and whoever changes them
+// rightly wraps the key anew.
 func (r *Ring) bindRecord(rec record) []byte {
+	return vault.Bind("ccms keyring key 2", r.environment, rec.Line, rec.Key,
+		strconv.FormatInt(rec.Version, 10), strconv.FormatInt(rec.Created.UnixMilli(), 10),
+		string(rec.State), millis(rec.Retired), millis(rec.Destroyed))
+}
+
+// bindOld is what rows were bound to before their state was. One is bound whole
+// the first time it changes; none that was can pass for an old one, since the
+// labels differ.
+func (r *Ring) bindOld(rec record) []byte {
 	return vault.Bind("ccms keyring key", r.environment, rec.Line, rec.Key,
 		strconv.FormatInt(rec.Version, 10), strconv.FormatInt(rec.Created.UnixMilli(), 10))
+}
+
+func millis(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return strconv.FormatInt(t.UnixMilli(), 10)
 }
 
 // insert makes the next version of a line, active at once. When another process
@@ -75,24 +100,35 @@ func (r *Ring) insert(ctx context.Context, line, id string, version int64) error
 	return err
 }
 
-// unwrap turns a stored key into a usable one, else ErrAltered.
+// unwrap turns a stored key into a usable one, else ErrAltered. A destroyed one
+// has no secret any more.
 func (r *Ring) unwrap(ctx context.Context, rec record) (*key, error) {
 	content, err := r.root.Unwrap(ctx, rec.Wrapped, r.bindRecord(rec))
-	if errors.Is(err, ErrUnwrap) || err == nil && content.Len() != KeySize {
+	if errors.Is(err, ErrUnwrap) && rec.State != Destroyed {
+		content, err = r.root.Unwrap(ctx, rec.Wrapped, r.bindOld(rec))
+	}
+	size := KeySize
+	if rec.State == Destroyed {
+		size = len(nothing)
+	}
+	if errors.Is(err, ErrUnwrap) || err == nil && content.Len() != size {
 		return nil, fmt.Errorf("%w: %s", ErrAltered, rec.id())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("keyring: unwrap under the root: %w", err)
 	}
-	return &key{id: rec.Key, version: uint32(rec.Version), created: rec.Created, wrapped: rec.Wrapped, secret: content}, nil
+	return &key{id: rec.Key, version: uint32(rec.Version), row: rec, secret: content}, nil
 }
+
+// nothing is what is wrapped in the place of a destroyed key, so that its row
+// is bound like every other.
+const nothing = "-"
 
 // key is a version of a key, unwrapped. Its secret is never wiped while the
 // process lives: another goroutine may be sealing under it.
 type key struct {
 	id      string
 	version uint32
-	created time.Time // as stored
-	wrapped []byte    // as stored
+	row     record // as stored
 	secret  secret.Bytes
 }

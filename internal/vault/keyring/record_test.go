@@ -3,6 +3,7 @@ package keyring
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +80,11 @@ func TestSubstitutedKeyIsRefused(t *testing.T) {
 		"another key id":      func(_ *testing.T, _ *house, v *record) { v.Key += "x" },
 		"another version":     func(_ *testing.T, _ *house, v *record) { v.Version = 2 },
 		"a version below 1":   func(_ *testing.T, _ *house, v *record) { v.Version = -1 },
+		"another state":       func(_ *testing.T, _ *house, v *record) { v.State = DecryptOnly },
+		"an unknown state":    func(_ *testing.T, _ *house, v *record) { v.State = "pending" },
+		"destroyed by others": func(_ *testing.T, h *house, v *record) { v.State, v.Destroyed = Destroyed, new(h.clock.now()) },
+		"destroyed, no wrap":  func(_ *testing.T, _ *house, v *record) { v.State, v.Wrapped = Destroyed, nil },
+		"a date of retiring":  func(_ *testing.T, h *house, v *record) { v.Retired = new(h.clock.now()) },
 		"another date":        func(_ *testing.T, _ *house, v *record) { v.Created = v.Created.Add(time.Hour) },
 		"another owner's row": func(t *testing.T, h *house, v *record) {
 			line := v.Line
@@ -202,5 +208,103 @@ func TestFailureOfTheRootIsNeitherErrRootNorErrAltered(t *testing.T) {
 			t.Errorf("%s: %v", when, err)
 		}
 		h.ring(t)
+	}
+}
+
+// A retired or destroyed version is bound to being so: whoever can write to the
+// store cannot make it seal again, nor make up when it was retired.
+func TestStateOfARetiredVersionIsBound(t *testing.T) {
+	change := map[string]func(v *record){
+		"active again":         func(v *record) { v.State, v.Retired = Active, nil },
+		"active since retired": func(v *record) { v.State = Active },
+		"another date":         func(v *record) { v.Retired = new(v.Retired.Add(time.Hour)) },
+		"no date":              func(v *record) { v.Retired = nil },
+	}
+	for name, f := range change {
+		for _, destroyed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, destroyed %v", name, destroyed), func(t *testing.T) {
+				h := newHouse(t)
+				r := h.ring(t)
+				mustWrap(t, r, "firm", "k", "")
+				_, err := r.Rotate(t.Context(), "firm")
+				if err == nil && destroyed {
+					err = r.Destroy(t.Context(), "firm", 1)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				replace(t, h, "owner/firm/1", f)
+				h.clock.advance(time.Hour)
+				for what, r := range map[string]*Ring{"a fresh process": h.ring(t), "a process that had it cached": r} {
+					if _, err := r.Wrap(t.Context(), "firm", []byte("k"), nil); !errors.Is(err, ErrAltered) {
+						t.Errorf("%s wraps: %v", what, err)
+					}
+				}
+				if err := h.ring(t).change(t.Context(), "owner/firm", 1, func(*record, time.Time) bool { return true }); !errors.Is(err, ErrAltered) {
+					t.Errorf("and it is bound anew: %v", err)
+				}
+			})
+		}
+	}
+}
+
+func TestVersionsThatWereSwappedAreRefused(t *testing.T) {
+	h := newHouse(t)
+	r := h.ring(t)
+	mustWrap(t, r, "firm", "k", "")
+	if _, err := r.Rotate(t.Context(), "firm"); err != nil {
+		t.Fatal(err)
+	}
+	one, two := stored(t, h, "owner/firm/1"), stored(t, h, "owner/firm/2")
+	for name, swap := range map[string]func(){
+		"the numbers": func() { one.Version, two.Version = two.Version, one.Version },
+		"the wraps":   func() { one.Wrapped, two.Wrapped = two.Wrapped, one.Wrapped },
+		"the states": func() {
+			one.State, two.State = two.State, one.State
+			one.Retired, two.Retired = two.Retired, one.Retired
+		},
+	} {
+		swap()
+		replace(t, h, "owner/firm/1", func(v *record) { *v = one })
+		replace(t, h, "owner/firm/2", func(v *record) { *v = two })
+		if _, err := h.ring(t).Wrap(t.Context(), "firm", []byte("k"), nil); !errors.Is(err, ErrAltered) {
+			t.Errorf("%s: %v", name, err)
+		}
+		swap()
+	}
+}
+
+// Rows written before states were bound open, and are bound once they change.
+func TestOldRowsOpenAndAreBoundWhenTheyChange(t *testing.T) {
+	h := newHouse(t)
+	r := h.ring(t)
+	w := mustWrap(t, r, "firm", "k", "")
+	old := func(id string) {
+		t.Helper()
+		replace(t, h, id, func(v *record) {
+			content, err := h.root.Unwrap(t.Context(), v.Wrapped, r.bindRecord(*v))
+			if err == nil {
+				v.Wrapped, err = h.root.Wrap(t.Context(), content.Reveal(), r.bindOld(*v))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	old("check/root/1")
+	old("owner/firm/1")
+	fresh := h.ring(t)
+	if _, err := fresh.Unwrap(t.Context(), "firm", w, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fresh.Rotate(t.Context(), "firm"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.ring(t).Unwrap(t.Context(), "firm", w, nil); err != nil {
+		t.Error(err)
+	}
+	replace(t, h, "owner/firm/1", func(v *record) { v.State, v.Retired = Active, nil })
+	if _, err := h.ring(t).Unwrap(t.Context(), "firm", w, nil); !errors.Is(err, ErrAltered) {
+		t.Errorf("its state was altered: %v", err)
 	}
 }

@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -36,15 +37,83 @@ func (r *Ring) Rotate(ctx context.Context, owner string) (uint32, error) {
 }
 
 func (r *Ring) retire(ctx context.Context, name string, version uint32) error {
-	now := r.now().UTC().Truncate(time.Millisecond)
-	_, err := r.records.Update(ctx, record{Line: name, Version: int64(version)}.id(), func(rec *record) error {
-		if rec.State == Active {
+	err := r.change(ctx, name, version, func(rec *record, now time.Time) bool {
+		due := rec.State == Active
+		if due {
 			rec.State, rec.Retired = DecryptOnly, &now
 		}
-		return nil
+		return due
 	})
 	if err != nil {
 		return fmt.Errorf("keyring: retire version %d of %s: %w", version, name, err)
 	}
 	return nil
+}
+
+// ErrInUse says that a version is active, or is not there.
+var ErrInUse = errors.New("keyring: only a retired version can be destroyed")
+
+// Destroy removes a retired version of an owner's key-encryption key for good:
+// what still lies under it never opens again (PCI DSS 3.7.5). Its row stays, to
+// tell that it was there. Destroying it again does nothing. Other processes have
+// it in memory until Config.Refresh is over.
+func (r *Ring) Destroy(ctx context.Context, owner string, version uint32) error {
+	name := lineName(forOwner, owner)
+	s, err := r.reread(ctx, r.line(name))
+	if err != nil {
+		return err
+	}
+	if s.gone[version] != nil {
+		return nil
+	}
+	if k := s.keys[version]; k == nil || k.row.State != DecryptOnly {
+		return ErrInUse
+	}
+	err = r.change(ctx, name, version, func(rec *record, now time.Time) bool {
+		due := rec.State == DecryptOnly
+		if due {
+			rec.State, rec.Destroyed = Destroyed, &now
+		}
+		return due
+	})
+	if err != nil {
+		return fmt.Errorf("keyring: destroy version %d of %s: %w", version, name, err)
+	}
+	_, err = r.reread(ctx, r.line(name))
+	return err
+}
+
+// errUnchanged ends a change of a row that is as it should be.
+var errUnchanged = errors.New("keyring: unchanged")
+
+// change alters state and dates of a row, if do finds it due, and binds them.
+// A row that was altered by others is left as it is: ErrAltered.
+func (r *Ring) change(ctx context.Context, name string, version uint32, do func(*record, time.Time) bool) error {
+	now := r.now().UTC().Truncate(time.Millisecond)
+	id := record{Line: name, Version: int64(version)}.id()
+	_, err := r.records.Update(ctx, id, func(rec *record) error {
+		if rec.id() != id {
+			return fmt.Errorf("%w: %s", ErrAltered, id)
+		}
+		k, err := r.unwrap(ctx, *rec)
+		if err != nil {
+			return err
+		}
+		defer k.secret.Wipe()
+		if !do(rec, now) {
+			return errUnchanged
+		}
+		content := k.secret.Reveal()
+		if rec.State == Destroyed {
+			content = []byte(nothing)
+		}
+		if rec.Wrapped, err = r.root.Wrap(ctx, content, r.bindRecord(*rec)); err != nil {
+			return fmt.Errorf("wrap under the root: %w", err)
+		}
+		return nil
+	})
+	if errors.Is(err, errUnchanged) {
+		return nil
+	}
+	return err
 }

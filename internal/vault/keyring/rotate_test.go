@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bytes"
 	"errors"
 	"sync"
 	"testing"
@@ -184,7 +185,9 @@ func TestRetiredVersionNeverSeals(t *testing.T) {
 	h := newHouse(t)
 	r := h.ring(t)
 	w := mustWrap(t, r, "firm", "k", "")
-	replace(t, h, "owner/firm/1", func(v *record) { v.State = DecryptOnly })
+	if err := r.retire(t.Context(), "owner/firm", 1); err != nil {
+		t.Fatal(err)
+	}
 	fresh := h.ring(t)
 	if _, err := fresh.Wrap(t.Context(), "firm", []byte("k"), nil); err == nil {
 		t.Error("wraps under a retired version")
@@ -202,8 +205,19 @@ func TestDestroyedVersionOpensNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	kept := mustWrap(t, r, "firm", "k", "")
-	now := h.clock.now()
-	replace(t, h, "owner/firm/1", func(v *record) { v.State, v.Wrapped, v.Destroyed = Destroyed, nil, &now })
+	if err := r.Destroy(t.Context(), "firm", 2); !errors.Is(err, ErrInUse) {
+		t.Errorf("the active version: %v", err)
+	}
+	before := stored(t, h, "owner/firm/1").Wrapped
+	for range 2 {
+		if err := h.ring(t).Destroy(t.Context(), "firm", 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	row := stored(t, h, "owner/firm/1")
+	if row.State != Destroyed || row.Destroyed == nil || bytes.Contains(row.Wrapped, before) || len(row.Wrapped) >= len(before) {
+		t.Errorf("stored %+v", row)
+	}
 	h.clock.advance(time.Minute)
 	for what, ring := range map[string]*Ring{"a fresh process": h.ring(t), "one that had it cached": r} {
 		if _, err := ring.Unwrap(t.Context(), "firm", w, nil); !errors.Is(err, ErrOpen) {
