@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZTIME   ?= 5s
 
-.PHONY: build release test check check-peers bench format vet lint vulnerabilities generated race fuzz api seeds memory
+.PHONY: build release test check check-peers bench format vet lint vulnerabilities generated race fuzz api seeds memory browser
 
 build: ## the binary
 	go build -o bin/ccms ./cmd/ccms
@@ -17,7 +17,7 @@ release: ## the binary for production
 test: ## every test
 	go test ./...
 
-check: format vet lint vulnerabilities generated race seeds api memory ## all that a change must pass beside the tests
+check: format vet lint vulnerabilities generated race seeds api memory browser ## all that a change must pass beside the tests
 	@echo "check: passed"
 
 check-peers: ## tests against other people's software
@@ -64,3 +64,6 @@ api: ## the API documents are valid, and what the running services answer
 
 memory: ## what requests leave in the memory of a release build, and of a plain one
 	@scripts/memory
+
+browser: ## the pages in Chromium: what people do, who cannot see or use a mouse, what leaks, how heavy
+	@scripts/browser

@@ -122,8 +122,10 @@ async function expectOK(asked) {
 
 export const newPassword = () => `${randomBytes(9).toString("base64url")}-a1`;
 
-// decode undoes quoted-printable, in which mails are written.
-function decode(text) {
-  const bytes = text.replace(/=\r?\n/g, "").replace(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
-  return Buffer.from(bytes, "latin1").toString("utf8");
+// decode undoes quoted-printable in the parts of a mail that are written so.
+function decode(mail) {
+  return mail.replace(/^Content-Transfer-Encoding: quoted-printable\r?\n[^]*?(?=^Content-Transfer-Encoding:|(?![^]))/gim, (part) => {
+    const bytes = part.replace(/=\r?\n/g, "").replace(/=([0-9A-F]{2})/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+    return Buffer.from(bytes, "latin1").toString("utf8");
+  });
 }

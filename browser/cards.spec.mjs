@@ -1,0 +1,171 @@
+// A person's cards: off and on, delete and undo, two windows, the way back, and
+// all of it without JavaScript (T-16 to T-21).
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { Hand, launch, logIn, open } from "./lib/browser.mjs";
+import { newPassword, start } from "./lib/product.mjs";
+
+const visa = "4242424242424242";
+const year = new Date().getUTCFullYear() + 3;
+
+let product, browser;
+before(async () => ([product, browser] = await Promise.all([start(), launch()])));
+after(() => Promise.all([product?.stop(), browser?.close()]));
+
+// withCard opens the cards of somebody new who has a Visa.
+async function withCard(t, options) {
+  const who = await product.signUp();
+  await product.addCard(who, visa);
+  const page = await open(t, browser, options);
+  await logIn(page, product, who);
+  return { who, page };
+}
+
+for (const kind of ["mouse", "keyboard"]) {
+  test(`T-16: a card is switched off and on with the ${kind}`, async (t) => {
+    const { page } = await withCard(t);
+    const hand = new Hand(page, kind);
+    const control = page.getByRole("switch", { name: "Payments with the Visa card ending in 4242" });
+    assert.equal(await control.getAttribute("aria-checked"), "true");
+    await hand.choose("[role=switch]");
+    await page.waitForSelector("text=The card is switched off.");
+    assert.equal(await control.getAttribute("aria-checked"), "false");
+    assert.ok(await page.evaluate(() => document.activeElement.textContent.includes("switched off")), "the message has the focus");
+    await page.goto(`${product.portal}/cards`);
+    assert.equal(await control.getAttribute("aria-checked"), "false");
+    await hand.choose("[role=switch]");
+    await page.waitForSelector("text=The card is switched on.");
+    assert.equal(await control.getAttribute("aria-checked"), "true");
+  });
+
+  test(`T-17: a card is deleted, brought back and deleted with the ${kind}`, async (t) => {
+    const { page } = await withCard(t);
+    const hand = new Hand(page, kind);
+    const remove = async () => {
+      await hand.choose("a[href$='/delete']");
+      await page.waitForSelector("h1:has-text('Delete the Visa card ending in 4242?')");
+      await hand.choose("main button.danger");
+      await page.waitForSelector("text=The card is deleted.");
+    };
+    await remove();
+    assert.equal(await page.locator("li.tile").count(), 0);
+    await hand.choose("form[action$='/restore'] button");
+    await page.waitForSelector("text=The card is back.");
+    assert.equal(await page.locator("li.tile").count(), 1);
+    await remove();
+    assert.equal(await page.locator("li.tile").count(), 0);
+  });
+}
+
+test("T-18: what another window did is explained", async (t) => {
+  const { page, who } = await withCard(t);
+  const other = await page.context().newPage();
+  await other.goto(`${product.portal}/cards`);
+  await page.click("a[href$='/delete']");
+  const stale = await page.context().newPage();
+  await stale.goto(page.url());
+  await page.click("main button.danger");
+  await page.waitForSelector("text=The card is deleted.");
+  await other.click("[role=switch]");
+  await other.waitForSelector("text=This card was deleted already.");
+  await stale.click("main button.danger");
+  await stale.waitForSelector("text=This card was deleted already.");
+  await page.click("form[action$='/restore'] button");
+  await page.waitForSelector("text=The card is back.");
+  await page.click("a[href$='/delete']");
+  await page.click("main button.danger");
+  await page.waitForSelector("text=The card is deleted.");
+  await product.addCard(who, visa); // elsewhere
+  await page.click("form[action$='/restore'] button");
+  await page.waitForSelector("text=too late to undo");
+});
+
+test("T-19: the way back after saving shows no number", async (t) => {
+  const { page } = await withCard(t);
+  await page.click("a[href='/cards/add']");
+  await page.fill("#number", "5555555555554444");
+  await page.fill("#expiry", `12/${year}`);
+  await page.fill("#code", "123");
+  await page.click("form.card-form button[type=submit]");
+  await page.waitForURL("**/cards?done=added");
+  await page.goBack();
+  await page.waitForSelector("#number");
+  assert.equal(await page.inputValue("#number"), "");
+  assert.equal(await page.inputValue("#code"), "");
+});
+
+test("whoever has not confirmed the address is told so at the cards", async (t) => {
+  const who = await product.signUp({ confirmed: false });
+  const page = await open(t, browser);
+  await logIn(page, product, who);
+  assert.match(await page.textContent("main"), /Confirm your e-mail address/);
+  assert.equal(await page.locator("a[href='/cards/add']").count(), 0);
+  await page.click("main form[action='/resend'] button");
+  await page.waitForSelector("text=Check your mail");
+});
+
+test("who was logged out comes back to the page asked for", async (t) => {
+  const { page, who } = await withCard(t);
+  await page.context().clearCookies();
+  await page.goto(`${product.portal}/account`);
+  await page.waitForURL("**/login?again=1**");
+  assert.match(await page.textContent("main"), /Log in to go on/);
+  await page.fill("#email", who.email);
+  await page.fill("#password", who.password);
+  await page.click("main button[type=submit]");
+  await page.waitForURL("**/account");
+});
+
+test("T-21: everything works without JavaScript", async (t) => {
+  const page = await open(t, browser, { javaScriptEnabled: false });
+  const email = `no-script-${Date.now()}@example.com`;
+  const password = newPassword();
+  const person = { username: `no-script-${Date.now()}`, first: "No", last: "Script", email, password };
+  const send = () => page.click("main form:has(button) >> nth=0 >> button[type=submit]");
+
+  await page.goto(`${product.portal}/signup`);
+  await page.fill("#email", "nobody");
+  await send();
+  assert.match(await page.textContent("#summary"), /Enter your first name/);
+  for (const [id, value] of Object.entries(person)) await page.fill(`#${id}`, value);
+  await send();
+  await page.waitForSelector("text=Check your mail");
+  await page.goto(await product.link(email, "/verify"));
+  await send();
+  await page.click("main a[href='/login']");
+  await page.fill("#email", email);
+  await page.fill("#password", password);
+  await send();
+  await page.waitForURL("**/cards");
+
+  await page.click("a[href='/cards/add']");
+  const card = async (number, expiry, code) => {
+    await page.fill("#number", number);
+    await page.fill("#expiry", expiry);
+    await page.fill("#code", code);
+    await send();
+  };
+  await card("4242 4242 4242 4241", `12/${year}`, "12");
+  assert.equal(await page.locator("#summary li").count(), 2);
+  assert.equal(await page.inputValue("#number"), "", "a number is never shown again");
+  assert.equal(await page.inputValue("#code"), "");
+  assert.equal(await page.inputValue("#expiry"), `12/${year}`);
+  await card("4242-4242 4242 4242", `12 / ${year}`, "123");
+  await page.waitForURL("**/cards?done=added");
+  await page.click("a[href='/cards/add']");
+  await card(visa, `12/${year}`, "123");
+  assert.match(await page.textContent("#summary"), /You have this card already/);
+  assert.equal(await page.getAttribute("#summary a", "href"), "/cards");
+  await page.click("#summary a");
+  await page.click("[role=switch]");
+  await page.waitForSelector("text=The card is switched off.");
+  await page.click("a[href$='/delete']");
+  await page.click("main button.danger");
+  await page.waitForSelector("text=The card is deleted.");
+
+  await page.goto(`${product.portal}/account/delete`);
+  await page.fill("#password", password);
+  await send();
+  await page.waitForSelector("text=Your account is deleted");
+});
