@@ -51,7 +51,7 @@ func reference(t *testing.T, ours *wire) (port int) {
 func TestOursAndTheReferenceConvergeAfterAPartition(t *testing.T) {
 	toOurs, toTheirs := newWire(t), newWire(t)
 	port := reference(t, toOurs)
-	toTheirs.target = fmt.Sprint("127.0.0.1:", port)
+	toTheirs.aim(fmt.Sprint("127.0.0.1:", port))
 	ours := started(t, registry.Config{Peers: []string{toTheirs.url()}}, toOurs)
 	theirs := &rest{t: t, url: fmt.Sprint("http://127.0.0.1:", port)}
 	wait(t, "the reference answers", func() bool {

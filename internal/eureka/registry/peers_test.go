@@ -86,6 +86,13 @@ func (w *wire) carry(in net.Conn) {
 	w.mu.Unlock()
 }
 
+// aim says where the wire leads.
+func (w *wire) aim(target string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.target = target
+}
+
 // set cuts the wire or mends it.
 func (w *wire) set(cut bool) {
 	w.mu.Lock()
@@ -110,7 +117,7 @@ func started(t *testing.T, cfg registry.Config, wires ...*wire) *rest {
 	reg.Routes(mux)
 	srv := httptest.NewServer(mux)
 	for _, w := range wires {
-		w.target = srv.Listener.Addr().String()
+		w.aim(srv.Listener.Addr().String())
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
