@@ -96,9 +96,13 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		s.cfg.TLS = cfg.TLS.Clone()
 		s.cfg.TLS.NextProtos = []string{"h2", "http/1.1"}
 	}
+	speaks := new(http.Protocols) // what NextProtos offers, whatever GODEBUG says
+	speaks.SetHTTP1(true)
+	speaks.SetHTTP2(true)
 	s.srv = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
 		TLSConfig:         s.cfg.TLS,
+		Protocols:         speaks,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
