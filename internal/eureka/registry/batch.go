@@ -14,7 +14,7 @@ import (
 const batchLimit = 16 << 20
 
 // postBatch takes over what a peer's clients did. Every item counts as
-// replicated and is answered by itself, in order.
+// replicated and is answered by itself, in order. A proof must cover the body.
 func (g *Registry) postBatch(c *call) {
 	b, isXML, err := c.body(batchLimit)
 	var items []peer.Item
@@ -38,16 +38,18 @@ func (g *Registry) postBatch(c *call) {
 		c.unreadable(false)
 		return
 	}
+	asked := c.r.Clone(c.r.Context())
+	asked.Method = peer.Bound(asked.Method, b)
 	results := make([]peer.Result, len(items))
 	for i, item := range items {
-		results[i] = g.replicate(c.r, item)
+		results[i] = g.replicate(asked, item)
 	}
 	body, err := peer.FormatResults(results)
 	if err != nil {
 		empty(c.w, http.StatusInternalServerError)
 		return
 	}
-	g.prove(c)
+	g.proving(c, asked)
 	c.send(http.StatusOK, "application/json", body)
 }
 

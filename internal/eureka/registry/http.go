@@ -18,7 +18,8 @@ type call struct {
 	r       *http.Request
 	app, id string // or the one name a resource takes, in id
 	packers *sync.Pool
-	fetched *tally // to count the answer in; nil for none
+	fetched *tally            // to count the answer in; nil for none
+	prove   func(body []byte) // adds a proof of the answer; nil for none
 }
 
 // resource is what a path can do, by method.

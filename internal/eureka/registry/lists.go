@@ -63,7 +63,7 @@ func (g *Registry) readable(c *call) bool {
 }
 
 func (g *Registry) getApps(c *call) {
-	g.prove(c)
+	g.proving(c, c.r)
 	g.list(c, false)
 }
 
@@ -175,14 +175,17 @@ func (g *Registry) some(c *call, get func() eureka.Applications) {
 	c.send(http.StatusOK, a.label, a.form.Applications(nil, get()))
 }
 
-// prove tells a peer of ours, which proved itself, that the answer comes from
-// one too: only then does it believe what is said of reserved names (decision
-// E3).
-func (g *Registry) prove(c *call) {
-	if g.cfg.Sign == nil || c.r.Header.Get(identity.ProofHeader) == "" || !g.cfg.Authorize(c.r) {
+// proving lets the answer carry a proof when the request, as asked says, proved
+// that a registry of ours sent it: only then does it believe what is said of
+// reserved names (decision E3). The proof covers the answer's body.
+func (g *Registry) proving(c *call, asked *http.Request) {
+	if g.cfg.Sign == nil || asked.Header.Get(identity.ProofHeader) == "" || !g.cfg.Authorize(asked) {
 		return
 	}
-	if proof, err := g.cfg.Sign(eureka.Audience, peer.AnswerMethod, c.r.URL.EscapedPath()); err == nil {
-		c.w.Header().Set(identity.ProofHeader, proof)
+	c.prove = func(body []byte) {
+		proof, err := g.cfg.Sign(eureka.Audience, peer.Bound(peer.AnswerMethod, body), c.r.URL.EscapedPath())
+		if err == nil {
+			c.w.Header().Set(identity.ProofHeader, proof)
+		}
 	}
 }

@@ -95,6 +95,9 @@ func (c *call) write(status int, contentType, encoding string, body []byte) {
 		h.Set("Content-Encoding", encoding)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
+	if c.prove != nil {
+		c.prove(body)
+	}
 	if c.fetched != nil {
 		c.fetched.answers.Add(1)
 		c.fetched.bytes.Add(int64(len(body)))

@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"ccms/internal/eureka/registry/peer"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/secret"
 )
 
 // wire is a TCP proxy that can be cut.
@@ -264,32 +266,84 @@ func TestARegistryDoesNotReplicateToItself(t *testing.T) {
 	}
 }
 
-// prover makes and checks proofs that name method and path, as the real ones.
-func prover(cfg registry.Config) registry.Config {
-	cfg.Sign = func(audience, method, path string) (string, error) {
-		return audience + " " + method + " " + path, nil
-	}
+// deployment makes and checks proofs as our services do, with one credential.
+type deployment struct {
+	t      *testing.T
+	prover *identity.Prover
+}
+
+func deploy(t *testing.T) deployment {
+	return deployment{t, identity.NewProver(secret.NewString(rand.Text()+rand.Text()), nil)}
+}
+
+func (d deployment) sign(audience, method, path string) (string, error) {
+	return d.prover.Sign(audience, identity.PurposeRegistry, method, path)
+}
+
+func (d deployment) config(cfg registry.Config) registry.Config {
+	cfg.Sign = d.sign
 	cfg.Authorize = func(r *http.Request) bool {
-		return r.Header.Get(identity.ProofHeader) == eureka.Audience+" "+r.Method+" "+r.URL.EscapedPath()
+		return d.holds(r.Header.Get(identity.ProofHeader), r.Method, r.URL.EscapedPath())
 	}
 	return cfg
+}
+
+func (d deployment) holds(proof, method, path string) bool {
+	purpose, err := d.prover.Check(proof, eureka.Audience, method, path)
+	return err == nil && purpose == identity.PurposeRegistry
+}
+
+// header is that of a request with proof.
+func (d deployment) header(method, path string) []string {
+	d.t.Helper()
+	proof, err := d.sign(eureka.Audience, method, path)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return []string{"Content-Type", "application/json", identity.ProofHeader, proof}
 }
 
 // Decision E3: our own registries pass reserved names on, by batch and by the
 // first copy.
 func TestReservedNamesPassBetweenOurOwnRegistries(t *testing.T) {
+	d := deploy(t)
 	toA, toB := newWire(t), newWire(t)
-	a := started(t, prover(registry.Config{Peers: []string{toB.url()}}), toA)
-	write := func(s *rest, method, path, body string, status int) {
-		s.t.Helper()
-		s.want(status, method, path, body, "Content-Type", "application/json", identity.ProofHeader, eureka.Audience+" "+method+" "+path)
+	a := started(t, d.config(registry.Config{Peers: []string{toB.url()}}), toA)
+	register := func(app, id string) {
+		t.Helper()
+		path := "/eureka/apps/" + app
+		a.want(http.StatusNoContent, "POST", path, instanceJSON(app, id, `"lastDirtyTimestamp":"5"`), d.header("POST", path)...)
 	}
-	write(a, "POST", "/eureka/apps/PORTAL", instanceJSON("PORTAL", "1", `"lastDirtyTimestamp":"5"`), http.StatusNoContent)
-	b := started(t, prover(registry.Config{Peers: []string{toA.url()}}), toB)
+	register("PORTAL", "1")
+	b := started(t, d.config(registry.Config{Peers: []string{toA.url()}}), toB)
 	eventually(t, "both are open", func() bool { return a.reg.Open() && b.reg.Open() })
 	eventually(t, "the first copy has it", func() bool { return len(b.holds()) == 1 })
-	write(a, "POST", "/eureka/apps/LOGIN-SERVICE", instanceJSON("LOGIN-SERVICE", "2"), http.StatusNoContent)
+	register("LOGIN-SERVICE", "2")
 	eventually(t, "the batch passed", func() bool { return len(b.holds()) == 2 })
+}
+
+// A proof between registries covers the body: who was sent one cannot use it for
+// another batch, nor pass an answer of ours off with another list.
+func TestAProofBetweenRegistriesIsGoodForItsBodyAlone(t *testing.T) {
+	d := deploy(t)
+	s := serve(t, d.config(registry.Config{}))
+	batch := func(id string) string {
+		return `{"replicationList":[` + item("Register", "PORTAL", id, `"instanceInfo":`+unrooted("PORTAL", id)) + `]}`
+	}
+	send := func(body, provenMethod string) reply {
+		return s.want(http.StatusOK, "POST", batchPath, body, d.header(provenMethod, batchPath)...)
+	}
+	const refused = `{"responseList":[{"statusCode":403}]}`
+	if got := send(batch("evil"), peer.Bound("POST", []byte(batch("good")))); got.body != refused || got.header.Get(identity.ProofHeader) != "" {
+		t.Errorf("another body: %s", got.body)
+	}
+	if got := send(batch("evil"), "POST"); got.body != refused {
+		t.Errorf("a proof of no body: %s", got.body)
+	}
+	got := send(batch("good"), peer.Bound("POST", []byte(batch("good"))))
+	if got.body != `{"responseList":[{"statusCode":200}]}` || !d.holds(got.header.Get(identity.ProofHeader), peer.Bound(peer.AnswerMethod, []byte(got.body)), batchPath) {
+		t.Errorf("%s, proof %q", got.body, got.header.Get(identity.ProofHeader))
+	}
 }
 
 // A peer that proves nothing, or hands our own proof back, may not speak of
@@ -309,15 +363,15 @@ func TestAForeignRegistryCannotLeadOurServicesAstray(t *testing.T) {
 		once()
 	}))
 	t.Cleanup(foreign.Close)
-	a := started(t, prover(registry.Config{Peers: []string{foreign.URL + "/eureka/"}}))
+	d := deploy(t)
+	a := started(t, d.config(registry.Config{Peers: []string{foreign.URL + "/eureka/"}}))
 	eventually(t, "open", a.reg.Open)
 	if got := slices.Sorted(maps.Keys(a.holds())); !slices.Equal(got, []string{"X/fine"}) {
 		t.Errorf("taken over: %v", got)
 	}
 	const path = "/eureka/apps/PORTAL"
-	proof := []string{"Content-Type", "application/json", identity.ProofHeader}
-	a.want(http.StatusNoContent, "POST", path, instanceJSON("PORTAL", "1"), append(proof, eureka.Audience+" POST "+path)...)
-	a.want(http.StatusOK, "PUT", path+"/1", "", append(proof, eureka.Audience+" PUT "+path+"/1")...)
+	a.want(http.StatusNoContent, "POST", path, instanceJSON("PORTAL", "1"), d.header("POST", path)...)
+	a.want(http.StatusOK, "PUT", path+"/1", "", d.header("PUT", path+"/1")...)
 	batches.Wait()
 	if in := a.instance("PORTAL", "1"); in.HostName != "h" {
 		t.Errorf("now at %s", in.HostName)

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -179,17 +180,12 @@ func (g *Registry) Peers() []peer.Status { return g.peers.Statuses() }
 // the registry's readiness.
 func (g *Registry) Open() bool { return g.peers.Open() }
 
-// proven reports whether the proof of a peer's answer holds: it is one of
-// purpose registry for the path that was asked, and cannot be the one sent
-// with the question, which is for another method.
-func (g *Registry) proven(path, proof string) bool {
-	if proof == "" {
-		return false
-	}
-	r, err := http.NewRequest(peer.AnswerMethod, path, nil)
+// proven reports whether a proof of purpose registry holds for a method, which
+// may be one of peer.Bound, and a path.
+func (g *Registry) proven(method, path, proof string) bool {
+	u, err := url.ParseRequestURI(path)
 	if err != nil {
 		return false
 	}
-	r.Header.Set(identity.ProofHeader, proof)
-	return g.cfg.Authorize(r)
+	return g.cfg.Authorize(&http.Request{Method: method, URL: u, Header: http.Header{identity.ProofHeader: {proof}}})
 }

@@ -12,7 +12,9 @@ package peer
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,6 +35,13 @@ const (
 	AnswerMethod = "ANSWER"
 )
 
+// Bound is what stands for the method in a proof between registries: it covers
+// the body too, as sent. A peer that is not ours, and may pass on what it was
+// sent, or what another of ours answered, can do so only unchanged.
+func Bound(method string, body []byte) string {
+	return fmt.Sprintf("%s sha256:%x", method, sha256.Sum256(body))
+}
+
 // Config describes a Group.
 type Config struct {
 	Table *lease.Table // whose changes are passed on
@@ -48,10 +57,10 @@ type Config struct {
 	// Sign makes the proof that reserved names need (decisions A8 and E3) for
 	// a request. Default nil: none is sent.
 	Sign func(audience, method, path string) (string, error)
-	// Proven reports whether the proof that came with the answer to a fetch of
-	// path holds. Default nil: none does, and what an answer says of reserved
-	// names is passed over.
-	Proven func(path, proof string) bool
+	// Proven reports whether a proof holds that came with the answer to a
+	// request for path; method is Bound to the answer's body. Default nil: none
+	// does, and what an answer says of reserved names is passed over.
+	Proven func(method, path, proof string) bool
 	// Reserved names need that proof. Default eureka.Reserved().
 	Reserved []string
 
@@ -82,7 +91,7 @@ func (c Config) withDefaults() Config {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.HTTP = &client
 	if c.Proven == nil {
-		c.Proven = func(string, string) bool { return false }
+		c.Proven = func(string, string, string) bool { return false }
 	}
 	if c.Reserved == nil {
 		c.Reserved = eureka.Reserved()

@@ -200,7 +200,7 @@ func (p *peer) ask(ctx context.Context, method, path string, body []byte) (answe
 	if err != nil {
 		return answer{}, err
 	}
-	if err := p.dress(r); err != nil {
+	if err := p.dress(r, body); err != nil {
 		return answer{}, err
 	}
 	resp, err := p.cfg.HTTP.Do(r)
@@ -211,12 +211,18 @@ func (p *peer) ask(ctx context.Context, method, path string, body []byte) (answe
 	if p.cfg.Epoch != "" && resp.Header.Get(EpochHeader) == p.cfg.Epoch {
 		p.self.Store(true)
 	}
-	b, err := unpack(resp)
-	return answer{resp.StatusCode, b, p.cfg.Proven(r.URL.EscapedPath(), resp.Header.Get(identity.ProofHeader))}, err
+	sent, err := read(resp.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	proof := resp.Header.Get(identity.ProofHeader)
+	proven := proof != "" && p.cfg.Proven(Bound(AnswerMethod, sent), r.URL.EscapedPath(), proof)
+	b, err := unpack(resp.Header.Get("Content-Encoding"), sent)
+	return answer{resp.StatusCode, b, proven}, err
 }
 
 // dress gives a request what peers send, the URL's user, and our proof.
-func (p *peer) dress(r *http.Request) error {
+func (p *peer) dress(r *http.Request, body []byte) error {
 	r.Header.Set("Accept", "application/json")
 	r.Header.Set("Accept-Encoding", "gzip")
 	r.Header.Set("User-Agent", "Java-EurekaClient-Replication/v1")
@@ -232,7 +238,11 @@ func (p *peer) dress(r *http.Request) error {
 	if p.cfg.Sign == nil {
 		return nil
 	}
-	proof, err := p.cfg.Sign(eureka.Audience, r.Method, r.URL.EscapedPath())
+	method := r.Method
+	if method != http.MethodGet {
+		method = Bound(method, body)
+	}
+	proof, err := p.cfg.Sign(eureka.Audience, method, r.URL.EscapedPath())
 	if err != nil {
 		return fmt.Errorf("sign: %w", err)
 	}
@@ -240,19 +250,23 @@ func (p *peer) dress(r *http.Request) error {
 	return nil
 }
 
-// unpack reads a body of at most answerLimit bytes.
-func unpack(resp *http.Response) ([]byte, error) {
-	in := io.Reader(resp.Body)
-	if strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
-		z, err := gzip.NewReader(in)
-		if err != nil {
-			return nil, err
-		}
-		in = z
-	}
+// read reads at most answerLimit bytes.
+func read(in io.Reader) ([]byte, error) {
 	b, err := io.ReadAll(io.LimitReader(in, answerLimit+1))
 	if len(b) > answerLimit {
 		return nil, errors.New("a peer's answer is too large")
 	}
 	return b, err
+}
+
+// unpack undoes the encoding of a body.
+func unpack(encoding string, b []byte) ([]byte, error) {
+	if !strings.EqualFold(encoding, "gzip") {
+		return b, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	return read(z)
 }
