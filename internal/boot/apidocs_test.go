@@ -309,6 +309,14 @@ func TestEveryDocumentedErrorCanBeProduced(t *testing.T) {
 		p := &provoker{startRig(t, settings(t), nil), documents, problems, seen}
 		p.provokeFirms(t)
 	})
+	t.Run("of one-time links", func(t *testing.T) {
+		var fault *storetest.Fault
+		p := &provoker{startRig(t, settings(t), func(p *process) {
+			fault = storetest.NewFault(p.DB)
+			p.DB = fault
+		}), documents, problems, seen}
+		p.provokeLinks(t, fault)
+	})
 	t.Run("of what expires", func(t *testing.T) {
 		p := &provoker{startRig(t, settings(t, "login.token-ttl", "1s", "login.verify-ttl", "1ms"), nil), documents, problems, seen}
 		p.provokeExpiry(t)
