@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -103,6 +104,7 @@ func decode(w http.ResponseWriter, r *http.Request, limit int64, in any) error {
 	}
 	secret.Do(func() { err = json.Unmarshal(body.Reveal(), in, json.RejectUnknownMembers(true)) })
 	if err != nil {
+		wipe(reflect.ValueOf(in))
 		// The cause would quote the caller's data, so it is dropped.
 		return problem.Validation("Send one JSON object with only the members the API description names, each once and of its type.")
 	}
