@@ -20,6 +20,7 @@ import (
 	"ccms/internal/registration/hosted"
 	"ccms/internal/registration/link"
 	"ccms/internal/registration/record"
+	"ccms/internal/registration/report"
 	rules "ccms/internal/registration/settings"
 	"ccms/internal/registration/tenant"
 	"ccms/internal/registration/verification"
@@ -96,6 +97,7 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 	firmRules.Routes(s.Mux)
 	links.Routes(s.Mux)
 	hosted.New(hosted.Config{Links: links, Registrations: registrations, FirmName: nameOf(firms)}).Routes(s.Mux)
+	report.New(report.Config{During: registrations.During, Audit: b.audit, Require: guard.Require, Log: log}).Routes(s.Mux)
 	record.New(record.Config{Audit: b.audit, Require: guard.Require}).Routes(s.Mux)
 	for _, c := range [][]prometheus.Collector{cards.Collectors(), registrations.Collectors(), pipeline.Collectors(), links.Collectors()} {
 		s.Actuator.Registry().MustRegister(c...)

@@ -3,6 +3,8 @@ package registration
 import (
 	"context"
 	"errors"
+	"iter"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -68,6 +70,11 @@ func (s *Service) Status(ctx context.Context, firm, mode, id string) (ledger.Sta
 		return ledger.Status{}, err
 	}
 	return found.StatusOf(k, s.now()), nil
+}
+
+// During yields the registrations of a period; see ledger.During.
+func (s *Service) During(ctx context.Context, p ledger.Period, now time.Time) iter.Seq2[ledger.Row, error] {
+	return s.ledger.During(ctx, p, now)
 }
 
 // Exists reports whether a firm has the registration with an id in a mode.
