@@ -68,6 +68,7 @@ func run(addr, client string, s shop) error {
 	mux.HandleFunc("POST /hosted", s.hosted)
 	mux.HandleFunc("GET /thanks", s.thanks)
 	mux.Handle("GET /static/", http.FileServerFS(files))
+	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	server := &http.Server{Addr: addr, Handler: s.guard(mux), ReadHeaderTimeout: 5 * time.Second}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -190,7 +191,11 @@ func (a *api) link(ctx context.Context, of map[string]string) (string, error) {
 	var out struct {
 		URL string `json:"url"`
 	}
-	err = a.call(ctx, http.MethodPost, "/v1/links", string(body), &out)
+	r, err := a.request(ctx, http.MethodPost, "/v1/links", string(body))
+	if err != nil {
+		return "", err
+	}
+	err = a.do(r, &out)
 	return out.URL, err
 }
 
@@ -206,22 +211,26 @@ type registration struct {
 
 func (a *api) status(ctx context.Context, id string) (registration, error) {
 	var out registration
-	err := a.call(ctx, http.MethodGet, "/status/"+url.PathEscape(id), "", &out)
-	return out, err
+	r, err := a.request(ctx, http.MethodGet, "/status/"+url.PathEscape(id), "")
+	if err != nil {
+		return out, err
+	}
+	return out, a.do(r, &out)
 }
 
-func (a *api) call(ctx context.Context, method, path, body string, out any) error {
+// request is a request in the shop's name.
+func (a *api) request(ctx context.Context, method, path, body string) (*http.Request, error) {
 	token, err := a.token(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r, err := http.NewRequestWithContext(ctx, method, a.base+path, strings.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	r.Header.Set("Content-Type", "application/json")
-	return a.do(r, out)
+	return r, nil
 }
 
 func (a *api) do(r *http.Request, out any) error {

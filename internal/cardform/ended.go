@@ -40,7 +40,7 @@ func (s *Service) ended(w http.ResponseWriter, r *http.Request, k link) error {
 		d.Go, d.Label = k.returnWith(k.Registration), l.T("hosted.return", isolate(hostOf(k.ReturnURL)))
 	}
 	v := page.View{Language: l, Title: l.T(key, firm), Here: r.URL.Path, Hosted: true, Data: d}
-	return s.pages.Render(w, status, "ended.html", framed(v, k))
+	return s.pages.Render(w, status, "ended.html", framed(r, v, k))
 }
 
 // became sorts what a registration can become into what a person is told.

@@ -62,13 +62,16 @@ func (s *Service) view(r *http.Request, l *page.Language, k link, d formData) pa
 	if k.ReturnURL != "" {
 		v.Onward = []string{originOf(k.ReturnURL)}
 	}
-	return framed(v, k)
+	return framed(r, v, k)
 }
 
 // framed lets the page be shown in a frame where the link is for one, on pages
-// of one origin.
-func framed(v page.View, k link) page.View {
+// of one origin, and as light or dark as those are.
+func framed(r *http.Request, v page.View, k link) page.View {
 	if k.framed {
+		if scheme := r.URL.Query().Get("scheme"); scheme == "light" || scheme == "dark" {
+			v.Scheme = scheme
+		}
 		v.Embedders, v.Scripts = []string{k.Origin}, []string{"frame.js"}
 	}
 	return v

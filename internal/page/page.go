@@ -45,6 +45,7 @@ type View struct {
 	Person    string   // who is logged in, "" for nobody
 	Scripts   []string // names of assets
 	Hosted    bool     // a page for somebody else's customers: no way to log in
+	Scheme    string   // light or dark; default as the person has it
 	Embedders []string // origins that may show the page in a frame, then without a frame of its own; default none
 	Onward    []string // origins that answers to its forms may lead to; default none
 	Nav       *Nav     // a menu below the bar; default none

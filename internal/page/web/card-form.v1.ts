@@ -9,6 +9,7 @@ interface Options {
   url: string; // of a link with the mode embed
   element: Element | string; // what the form is put into, or a selector of it
   locale?: string; // en or ar; default the person's own
+  colorScheme?: "light" | "dark"; // default as the element is
   title?: string; // of the frame, for screen readers; default "Card details"
   linkText?: string; // of the way out when the frame does not load
   autofill?: boolean; // ask for autofill across origins, where the browser knows that
@@ -54,6 +55,7 @@ class CardForm {
     if (this.options.autofill) frame.allow = "autofill";
     frame.width = "100%";
     frame.height = String(firstHeight);
+    this.url.searchParams.set("scheme", this.options.colorScheme ?? schemeOf(place));
     frame.src = this.url.href;
     this.frame = frame;
     addEventListener("message", this.listen);
@@ -153,6 +155,14 @@ class CardForm {
     );
     this.options.onError?.({ code: "timeout" });
   }
+}
+
+// schemeOf is light or dark where the page is one of them, whatever the person
+// likes; a page that says nothing is light. "" leaves it to the person.
+function schemeOf(element: Element): string {
+  const [one, ...more] = getComputedStyle(element).colorScheme.split(" ").filter((s) => s !== "only");
+  if (more.length > 0) return "";
+  return one === "dark" ? "dark" : "light";
 }
 
 // The frame has no border of its own. The firm's style sheets win over this.
