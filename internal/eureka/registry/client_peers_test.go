@@ -24,7 +24,7 @@ import (
 
 // patience is how long somebody else's client may take for one thing on a busy
 // machine: they beat and fetch every second here, but back off after failures.
-const patience = 90 * time.Second
+const patience = 4 * time.Minute
 
 // stage is a registry at one address that can be killed and started again.
 type stage struct {

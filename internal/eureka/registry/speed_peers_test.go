@@ -1,0 +1,248 @@
+//go:build peers
+
+package registry_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// The load: as many connections as the specification's figures were taken with.
+const (
+	connections = 16
+	senders     = 4 // of batches
+)
+
+// contestant is a registry in a process of its own.
+type contestant struct {
+	t       *testing.T
+	name    string
+	url     string
+	pid     int
+	started time.Duration
+	client  *http.Client
+}
+
+// launch starts a server and waits until it answers.
+func launch(t *testing.T, name string, command func(port string) *exec.Cmd) *contestant {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	l.Close()
+	cmd := command(port)
+	begin := time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	c := &contestant{t: t, name: name, url: "http://127.0.0.1:" + port, pid: cmd.Process.Pid,
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}}
+	wait(t, name+" answers", func() bool {
+		resp, err := c.client.Get(c.url + "/eureka/apps")
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
+	c.started = time.Since(begin)
+	return c
+}
+
+func (c *contestant) send(method, path, body string) []byte {
+	r, err := http.NewRequest(method, c.url+path, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("Accept-Encoding", "gzip")
+	r.Header.Set("Content-Type", "application/json")
+	resp, err := c.client.Do(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode/100 != 2 {
+		c.t.Errorf("%s: %s %s: %d %v", c.name, method, path, resp.StatusCode, err)
+	}
+	return b
+}
+
+// cpu is the processor time the server has taken, from the kernel's ticks of
+// 10 ms; resident what it has in memory.
+func (c *contestant) cpu() time.Duration {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.pid))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	user, _ := strconv.Atoi(f[11])
+	system, _ := strconv.Atoi(f[12])
+	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+func (c *contestant) resident() string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.pid))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(b)) {
+		if rss, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, _ := strconv.Atoi(strings.Fields(rss)[0])
+			return fmt.Sprintf("%d MB", kb/1024)
+		}
+	}
+	return "?"
+}
+
+// load runs do from n goroutines for d and reports rate, processor time each,
+// and the 99th percentile.
+func (c *contestant) load(n int, d time.Duration, do func(i int)) string {
+	var count atomic.Int64
+	times := make([][]time.Duration, n)
+	ctx, stop := context.WithTimeout(context.Background(), d)
+	defer stop()
+	before, begin := c.cpu(), time.Now()
+	var wg sync.WaitGroup
+	for w := range n {
+		wg.Go(func() {
+			for i := w; ctx.Err() == nil; i += n {
+				at := time.Now()
+				do(i)
+				times[w] = append(times[w], time.Since(at))
+				count.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	took, used := time.Since(begin), c.cpu()-before
+	all := slices.Concat(times...)
+	slices.Sort(all)
+	k := count.Load()
+	return fmt.Sprintf("%.0f/s, %d µs CPU, p99 %.1f ms", float64(k)/took.Seconds(), (used / time.Duration(k)).Microseconds(),
+		float64(all[len(all)*99/100].Microseconds())/1000)
+}
+
+// visible is how long after a change was answered a list shows it: the median
+// and the longest of n.
+func (c *contestant) visible(n int, path string) string {
+	var all []time.Duration
+	for i := range n {
+		id := fmt.Sprint("seen-", path[len(path)-5:], i)
+		c.send("POST", "/eureka/apps/SEEN", realistic("SEEN", id, "UP"))
+		at := time.Now()
+		for !strings.Contains(plain(c.send("GET", path, "")), `"`+id+`"`) {
+			if time.Since(at) > time.Minute {
+				return "over a minute"
+			}
+		}
+		all = append(all, time.Since(at))
+	}
+	slices.Sort(all)
+	return fmt.Sprintf("%s / %s", all[len(all)/2].Round(100*time.Microsecond), all[len(all)-1].Round(100*time.Microsecond))
+}
+
+func plain(b []byte) string {
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return string(b)
+	}
+	out, _ := io.ReadAll(z)
+	return string(out)
+}
+
+// figures are taken for n instances, per in each application.
+func (c *contestant) figures(n, per int, d time.Duration) []string {
+	app := func(i int) string { return fmt.Sprint("SVC-", i%n/per) }
+	register := func(i int) { c.send("POST", "/eureka/apps/"+app(i), realistic(app(i), hostID(i%n), "UP")) }
+	var wg sync.WaitGroup
+	for w := range connections {
+		wg.Go(func() {
+			for i := w; i < n; i += connections {
+				register(i)
+			}
+		})
+	}
+	wg.Wait()
+	all := []string{c.started.Round(10 * time.Millisecond).String(), c.resident()}
+	all = append(all, c.load(connections, d, register))
+	all = append(all, c.load(connections, d, func(i int) {
+		c.send("PUT", "/eureka/apps/"+app(i)+"/"+hostID(i%n)+"?status=UP&lastDirtyTimestamp=1795309898792", "")
+	}))
+	all = append(all, c.load(connections, d, func(int) { c.send("GET", "/eureka/apps/", "") }))
+	all = append(all, c.load(connections, d, func(int) { c.send("GET", "/eureka/apps/delta", "") }))
+	all = append(all, c.load(connections, d, func(i int) {
+		c.send("PUT", "/eureka/apps/"+app(i)+"/"+hostID(i%n)+"/status?value="+[]string{"DOWN", "UP"}[i/n%2], "")
+		c.send("GET", "/eureka/apps/", "")
+	}))
+	batch := func(i int) string {
+		beats := make([]string, 250)
+		for k := range beats {
+			j := i*250 + k
+			beats[k] = item("Heartbeat", app(j), hostID(j%n), `"lastDirtyTimestamp":1795309898792`, `"status":"UP"`)
+		}
+		return `{"replicationList":[` + strings.Join(beats, ",") + `]}`
+	}
+	batches := make([]string, max(1, n/250))
+	for i := range batches {
+		batches[i] = batch(i)
+	}
+	all = append(all, c.load(senders, d, func(i int) { c.send("POST", batchPath, batches[i%len(batches)]) }))
+	for _, path := range []string{"/eureka/apps/", "/eureka/apps/delta"} {
+		all = append(all, c.visible(5, path))
+	}
+	return append(all, c.resident())
+}
+
+// The reference and ours under the same load in turns. It judges nothing: the
+// machine may be busy. CCMS_TEST_SECONDS is how long each load lasts.
+func TestSpeedBesideTheReference(t *testing.T) {
+	jar, err := filepath.Abs(os.Getenv("CCMS_TEST_EUREKA_REFERENCE_JAR"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seconds, _ := strconv.Atoi(os.Getenv("CCMS_TEST_SECONDS"))
+	d := time.Duration(max(seconds, 1)) * time.Second
+	rows := []string{"start-up", "memory, registered", "register again", "heartbeat", "full, JSON gzip", "delta, JSON gzip", "change, then full",
+		"batch of 250, 4 senders", "visible in /apps, p50 / max", "visible in delta, p50 / max", "memory after load"}
+	for _, c := range []struct{ n, per int }{{1000, 10}, {10_000, 100}, {10_000, 1000}} {
+		var figures [2][]string
+		t.Run(fmt.Sprintf("%d instances, %d an application", c.n, c.per), func(t *testing.T) {
+			t.Run("reference", func(t *testing.T) {
+				figures[0] = launch(t, "reference", func(port string) *exec.Cmd {
+					return exec.Command("java", "-Xmx1g", "-jar", jar, "--server.port="+port, "--eureka.server.use-read-only-response-cache=true")
+				}).figures(c.n, c.per, d)
+			})
+			t.Run("ours", func(t *testing.T) {
+				figures[1] = launch(t, "ours", func(port string) *exec.Cmd {
+					return exec.Command(os.Getenv("CCMS_TEST_PROGRAM"), "eureka", "--data", t.TempDir()+"/data", "--eureka.addr", "127.0.0.1:"+port)
+				}).figures(c.n, c.per, d)
+			})
+		})
+		fmt.Printf("\n| %d instances, %d an application | reference | ours |\n| --- | --- | --- |\n", c.n, c.per)
+		for i, row := range rows {
+			if i < len(figures[0]) && i < len(figures[1]) {
+				fmt.Printf("| %s | %s | %s |\n", row, figures[0][i], figures[1][i])
+			}
+		}
+	}
+}
