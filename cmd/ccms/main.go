@@ -32,7 +32,7 @@ type cli struct {
 	Login      serviceCmd    `cmd:"" help:"Start the login service alone, on a MongoDB."`
 	Creditcard serviceCmd    `cmd:"" help:"Start the card service alone, on a MongoDB."`
 	Portal     serviceCmd    `cmd:"" help:"Start the portal alone."`
-	Keys       keysCmd       `cmd:"" help:"Make the keys that several processes share."`
+	Keys       keysCmd       `cmd:"" help:"Keys: made for several processes, looked at, rotated."`
 	Mail       mailCmd       `cmd:"" help:"Mails that wait or were given up."`
 	Firm       firmCmd       `cmd:"" help:"Firms."`
 	Client     clientCmd     `cmd:"" help:"Clients of firms and of the operators."`
@@ -155,18 +155,6 @@ func (c *upCmd) Run(ctx context.Context, p *program) error {
 	s.Demo = !c.NoDemo
 	return boot.Up(ctx, s)
 }
-
-// keysCmd holds ccms keys init.
-type keysCmd struct {
-	Init keysInitCmd `cmd:"" help:"Make login.key, creditcard.key and internal in a folder."`
-}
-
-type keysInitCmd struct {
-	Out string `required:"" placeholder:"FOLDER" type:"path" help:"Folder to make them in; nothing there is replaced."`
-}
-
-// Run implements the command.
-func (c *keysInitCmd) Run(p *program) error { return boot.KeysInit(c.Out, p.stdout) }
 
 // serviceCmd is ccms eureka, login, creditcard and portal.
 type serviceCmd struct{}

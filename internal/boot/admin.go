@@ -36,7 +36,7 @@ func (p *process) do(ctx context.Context, name string, args []byte) (any, error)
 	if p.DB == nil {
 		return nil, errors.New("the process that runs on this data folder has no store: name the folder of another with --data")
 	}
-	return command.Desk{Mail: p.openMailQueue, Logs: p.auditLogs(), Firms: p.firmsForCommands, Store: p.DB, Retention: p.kept, Inventory: p.keysAndAlgorithms}.Do(ctx, name, args)
+	return command.Desk{Mail: p.openMailQueue, Logs: p.auditLogs(), Firms: p.firmsForCommands, Store: p.DB, Retention: p.kept, Inventory: p.keysAndAlgorithms, Keys: p.keysForCommands}.Do(ctx, name, args)
 }
 
 // keyRing names where a service keeps its record and its keys.
@@ -79,28 +79,56 @@ func (p *process) serveAdmin(ctx context.Context) error {
 // carryOut has a command done, by whom ever can, and decodes the answer into
 // out.
 func carryOut(ctx context.Context, s config.Settings, order admin.Request, out any) error {
-	if _, err := os.Stat(s.Data); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no data folder %s: start ccms up first, or name another with --data", s.Data)
+	d := doer{settings: s}
+	return errors.Join(d.ask(ctx, order, out), d.close(ctx))
+}
+
+// Hold is Beside for what asks several times: where no server runs, the
+// command's own process keeps what it opened until release.
+func Hold(s config.Settings, out io.Writer, format string) (c command.Client, release func(context.Context) error) {
+	d := &doer{settings: s}
+	ask := func(ctx context.Context, name string, args, answer any) error {
+		return d.ask(ctx, admin.Request{Command: name, Args: args}, answer)
 	}
-	if err := datadir.Check(s.Data); err != nil {
-		return err
+	return command.Client{Ask: ask, Out: out, Format: format}, d.close
+}
+
+// doer has commands done: by the process that runs on the data folder, else by
+// one of its own, which it opens when it is first asked.
+type doer struct {
+	settings config.Settings
+	own      *process
+}
+
+func (d *doer) ask(ctx context.Context, order admin.Request, out any) error {
+	if d.own == nil {
+		s := d.settings
+		if _, err := os.Stat(s.Data); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("there is no data folder %s: start ccms up first, or name another with --data", s.Data)
+		}
+		if err := datadir.Check(s.Data); err != nil {
+			return err
+		}
+		err := admin.Ask(ctx, s.Data, order, out)
+		if !errors.Is(err, admin.ErrNobody) {
+			return err
+		}
+		if d.own, err = openBeside(ctx, s); err != nil {
+			return err
+		}
 	}
-	err := admin.Ask(ctx, s.Data, order, out)
-	if !errors.Is(err, admin.ErrNobody) {
-		return err
-	}
-	p, err := openBeside(ctx, s)
+	answer, err := d.own.doHere(ctx, order)
 	if err != nil {
 		return err
 	}
-	answer, err := p.doHere(ctx, order)
-	for _, log := range p.audits {
-		err = errors.Join(err, log.Close(ctx))
-	}
-	if err = errors.Join(err, p.DB.Close(), p.Log.Close(), p.Dir.Close()); err != nil {
-		return err
-	}
 	return json.Unmarshal(answer, out)
+}
+
+func (d *doer) close(ctx context.Context) error {
+	if d.own == nil {
+		return nil
+	}
+	return d.own.closeBeside(ctx)
 }
 
 // doHere takes the way of a command to the running process without the socket.

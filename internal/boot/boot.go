@@ -14,6 +14,7 @@ import (
 	"ccms/internal/boot/chassis"
 	"ccms/internal/firm"
 	"ccms/internal/identity"
+	"ccms/internal/rotation"
 	"ccms/internal/secret"
 )
 
@@ -33,6 +34,7 @@ type process struct {
 	demo       bool // make a demo firm
 	firms      *firm.Service
 	audits     []*audit.Log // opened for commands where no server runs
+	keepers    []*rotation.Keeper
 	sessionKey secret.Bytes // of the portal's cookies
 }
 

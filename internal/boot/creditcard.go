@@ -12,6 +12,7 @@ import (
 	"ccms/internal/figures"
 	"ccms/internal/guess"
 	"ccms/internal/idempotency"
+	"ccms/internal/rotation"
 	"ccms/internal/vault"
 	"ccms/internal/vault/keyring"
 )
@@ -39,6 +40,11 @@ func (p *process) wireCards(ctx context.Context, s *chassis.Service) error {
 		ring: ring, vault: vault.New(vault.Config{Keys: ring}), audit: log, idempotency: keys,
 		guesses: guess.New(guess.Config{}), authenticate: checker.Authenticate,
 	}
+	sealed, err := p.sealed(ctx)
+	if err != nil {
+		return err
+	}
+	p.keep(s, rotation.Config{Ring: ring, Audit: log, Vault: b.vault, Books: sealed})
 	s.Actuator.Registry().MustRegister(figures.Breaker(checker.Breaker())...)
 	p.WatchStore(s)
 	return errors.Join(p.wireCardholders(ctx, s, b), p.wireRegistrations(ctx, s, b))

@@ -1,17 +1,10 @@
 package boot
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"strings"
 
 	"ccms/internal/datadir"
-	"ccms/internal/secret"
-	"ccms/internal/vault/keyring"
 )
 
 // KeysInit makes the keys of a deployment of several processes in a folder
@@ -30,31 +23,4 @@ func KeysInit(folder string, out io.Writer) error {
   ccms portal      --internal.credential-file %[1]s/internal
 `, folder)
 	return err
-}
-
-// rootKey opens the root key a keyring.url names; the file own when none is
-// named.
-func rootKey(url, own string) (keyring.Root, error) {
-	if url == "" {
-		root, err := keyring.OpenFile(own)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w: %s", err, sharedKeys)
-		}
-		return root, err
-	}
-	path, ok := strings.CutPrefix(url, "file:")
-	if !ok {
-		return nil, fmt.Errorf("keyring.url: only file: is supported, e.g. file:/etc/ccms/login.key")
-	}
-	return keyring.OpenFile(path)
-}
-
-// readSecret reads a secret from a file, without the white space around it.
-func readSecret(path string) (secret.Bytes, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return secret.Bytes{}, fmt.Errorf("read secret: %w", err)
-	}
-	defer clear(b)
-	return secret.New(bytes.Clone(bytes.TrimSpace(b))), nil
 }

@@ -15,6 +15,7 @@ import (
 	"ccms/internal/limit"
 	"ccms/internal/login"
 	"ccms/internal/outbox"
+	"ccms/internal/rotation"
 	"ccms/internal/trust"
 	"ccms/internal/vault/keyring"
 )
@@ -61,6 +62,7 @@ func (p *process) wireLogin(ctx context.Context, s *chassis.Service) error {
 	if err != nil {
 		return err
 	}
+	p.keep(s, rotation.Config{Ring: b.ring, Audit: b.audit, Signing: b.keys})
 	var accounts *login.Service
 	tokens, err := p.wireFirms(ctx, s, firmsOf{b, func(r *http.Request) (identity.Principal, error) { return accounts.Authenticate(r) }})
 	if err != nil {
@@ -150,7 +152,7 @@ func (p *process) wireAccounts(ctx context.Context, s *chassis.Service, of accou
 
 // openRing opens the keys of a service, wrapped by its root key.
 func (p *process) openRing(ctx context.Context, collection, file string) (*keyring.Ring, error) {
-	root, err := rootKey(p.Settings.Keyring.URL.Reveal(), p.Dir.File("keys", file))
+	root, err := chassis.RootKey(p.Settings.Keyring.URL.Reveal(), p.Dir.File("keys", file))
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +211,7 @@ func (p *process) signingKeys(ctx context.Context, ring *keyring.Ring) (*identit
 	cfg := p.Settings.Login
 	k := identity.KeysConfig{DB: p.DB, Sealer: ring, Algorithm: cfg.JWTAlgorithm, TokenLife: max(cfg.TokenTTL, minTokenLife)}
 	if cfg.JWTAlgorithm == identity.HS256 {
-		key, err := readSecret(cfg.JWTSecretFile)
+		key, err := chassis.ReadSecret(cfg.JWTSecretFile)
 		if err != nil {
 			return nil, err
 		}

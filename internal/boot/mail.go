@@ -30,7 +30,7 @@ func (p *process) openMail() (sender, error) {
 	cfg := mail.SMTPConfig{URL: s.SMTPURL.Reveal(), From: s.From}
 	var err error
 	if s.SMTPPasswordFile != "" {
-		if cfg.Password, err = readSecret(s.SMTPPasswordFile); err != nil {
+		if cfg.Password, err = chassis.ReadSecret(s.SMTPPasswordFile); err != nil {
 			return nil, err
 		}
 	}

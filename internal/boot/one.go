@@ -25,11 +25,11 @@ func One(ctx context.Context, name string, start Start) (err error) {
 	credential, err := datadir.OpenCredential(p.Settings.Internal.CredentialFile)
 	if name == "eureka" && errors.Is(err, fs.ErrNotExist) && !p.Settings.Given("internal.credential-file") {
 		// The contract's registry starts from its four properties alone (E1).
-		p.Log.Warn("nobody may register under the names of our services, because there is no internal credential: " + sharedKeys)
+		p.Log.Warn("nobody may register under the names of our services, because there is no internal credential: " + chassis.SharedKeys)
 		err = nil
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s", err, sharedKeys)
+		return fmt.Errorf("%w: %s", err, chassis.SharedKeys)
 	}
 	if err := p.believe(credential); err != nil {
 		return err
@@ -42,9 +42,6 @@ func One(ctx context.Context, name string, start Start) (err error) {
 		return err
 	})
 }
-
-// sharedKeys is what to do when a process lacks the keys of all.
-const sharedKeys = "make keys once with ccms keys init --out FOLDER, and give them to every process by internal.credential-file and keyring.url"
 
 func (p *process) wireOne(ctx context.Context, name string) error {
 	if name == "eureka" {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"ccms/internal/command/keys"
 	"ccms/internal/firm"
 	"ccms/internal/inventory"
 	"ccms/internal/outbox"
@@ -34,6 +35,8 @@ type Desk struct {
 	Inventory func(context.Context) (inventory.Config, error)
 	// Firms opens the firms and their clients; nil where none are kept.
 	Firms func(context.Context) (*firm.Service, error)
+	// Keys opens the keys and what is sealed under them; nil where none are kept.
+	Keys keys.Desk
 }
 
 // The commands by name.
@@ -72,6 +75,16 @@ func (d Desk) Do(ctx context.Context, name string, args []byte) (any, error) {
 		return act(ctx, d.takeInventory, args)
 	case scanStore:
 		return act(ctx, d.searchStore, args)
+	case keys.Status:
+		return act(ctx, d.Keys.Status, args)
+	case keys.Rotate:
+		return act(ctx, d.Keys.Rotate, args)
+	case keys.Rewrap:
+		return act(ctx, d.Keys.Rewrap, args)
+	case keys.Progress:
+		return act(ctx, d.Keys.Progress, args)
+	case keys.Destroy:
+		return act(ctx, d.Keys.Destroy, args)
 	case createFirm:
 		return act(ctx, d.createFirm, args)
 	case listFirms:
@@ -111,6 +124,12 @@ type Client struct {
 	Ask    func(ctx context.Context, name string, args, out any) error
 	Out    io.Writer
 	Format string // "json", else text
+}
+
+// Keys asks for the commands of keys; bar is the terminal to show progress on,
+// or nil.
+func (c Client) Keys(bar io.Writer) keys.Client {
+	return keys.Client{Ask: c.Ask, Out: c.Out, Format: c.Format, Bar: bar}
 }
 
 // json writes one line that a program may read.

@@ -8,6 +8,7 @@ import (
 
 	"ccms/internal/retention"
 	"ccms/internal/store"
+	"ccms/internal/vault/rewrap"
 )
 
 const (
@@ -101,6 +102,17 @@ func (s *Service) Overdue(ctx context.Context, now time.Time) (retention.Class, 
 		}
 	}
 	return c, nil
+}
+
+// Sealed is where cardholders' numbers are, for whoever looks after their keys.
+func (s *Service) Sealed() rewrap.Book {
+	return rewrap.Of(s.holders, func(id string, h *cardholder) []rewrap.Value {
+		values := make([]rewrap.Value, len(h.Cards))
+		for i := range h.Cards {
+			values[i] = rewrap.Value{At: place(id, h.Cards[i].ID), Sealed: &h.Cards[i].Number}
+		}
+		return values
+	})
 }
 
 // eraseOverdue erases one cardholder's overdue cards, each on record.

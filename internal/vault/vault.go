@@ -164,6 +164,13 @@ func (v *Vault) Rewrap(ctx context.Context, at Place, sealed string) (string, er
 	return e.encode()
 }
 
+// KeyOf tells under which key-encryption key and version a sealed value lies,
+// without opening or checking it; ErrOpen when it is no sealed value.
+func KeyOf(sealed string) (id string, version uint32, err error) {
+	e, err := decode(sealed)
+	return e.KeyID, e.Version, err
+}
+
 func (v *Vault) recordKey(ctx context.Context, at Place, w Wrapped) (secret.Bytes, error) {
 	key, err := v.keys.Unwrap(ctx, at.Owner, w, v.bind("record key", at))
 	if err != nil && !errors.Is(err, ErrOpen) {

@@ -10,6 +10,7 @@ import (
 	"ccms/internal/audit"
 	"ccms/internal/retention"
 	"ccms/internal/store"
+	"ccms/internal/vault/rewrap"
 )
 
 const (
@@ -99,4 +100,18 @@ func (s *Service) Overdue(ctx context.Context, now time.Time) (retention.Class, 
 
 func (s *Service) sweepEvery() time.Duration {
 	return min(max(s.retention/10, fastestSweep), slowestSweep)
+}
+
+// Sealed is where firms' cards are, for whoever looks after their keys.
+func (s *Service) Sealed() rewrap.Book {
+	return rewrap.Of(s.cards, func(token string, d *document) []rewrap.Value {
+		c := d.Content
+		if c == nil {
+			return nil
+		}
+		return []rewrap.Value{
+			{At: place(d.Firm, d.Mode, token, fieldNumber), Sealed: &c.Number},
+			{At: place(d.Firm, d.Mode, token, fieldName), Sealed: &c.Name},
+		}
+	})
 }

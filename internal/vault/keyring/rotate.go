@@ -50,6 +50,21 @@ func (r *Ring) retire(ctx context.Context, name string, version uint32) error {
 	return nil
 }
 
+// Active reads an owner's key-encryption key once more and returns its id and the
+// version that seals. From then on this ring seals under it, whatever it had in
+// memory.
+func (r *Ring) Active(ctx context.Context, owner string) (id string, version uint32, err error) {
+	name := lineName(forOwner, owner)
+	if _, err := r.reread(ctx, r.line(name)); err != nil {
+		return "", 0, err
+	}
+	k, err := r.active(ctx, name)
+	if err != nil {
+		return "", 0, err
+	}
+	return k.id, k.version, nil
+}
+
 // ErrInUse says that a version is active, or is not there.
 var ErrInUse = errors.New("keyring: only a retired version can be destroyed")
 
