@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,9 +25,15 @@ type auditData struct {
 	sheet
 	Log         string // people or cards
 	Logs        []page.Link
-	Rows        []backend.Record
+	Rows        []record
 	Next, First string // paths
 	Export      string
+}
+
+// record is a line of the page.
+type record struct {
+	backend.Record
+	Who string // his address or the client's name, else Actor
 }
 
 // auditLog is one of the two records: of people and clients, which the login
@@ -74,15 +81,8 @@ func matching(all []backend.Record, act string) []backend.Record {
 
 func (s *Service) audit(w http.ResponseWriter, r *http.Request, d Desk) error {
 	log, list := s.auditLog(r, d)
-	data := auditData{Log: log, sheet: sheet{Desk: d, Form: s.auditFields(r.URL.Query())}}
-	path := d.Base() + "/audit"
-	if d.Member() {
-		data.Logs = append(data.Logs, page.Link{Text: "Cards", Path: path, Here: log == "cards"})
-		if d.Firm.Role != "viewer" {
-			data.Logs = append(data.Logs, page.Link{Text: "People and clients", Path: path + "?log=people", Here: log == "people"})
-		}
-	}
-	q, act := auditQuery(data.Form), data.Form.Field("act").Value
+	data := auditData{Log: log, Logs: d.logs(log), sheet: sheet{Desk: d, Form: s.auditFields(r.URL.Query())}}
+	path, q, act := d.Base()+"/audit", auditQuery(data.Form), data.Form.Field("act").Value
 	chosen := url.Values{"log": {log}, "act": {act}, "from": {data.Form.Field("from").Value}, "to": {data.Form.Field("to").Value}}
 	data.Export = withQuery(path+".csv", chosen)
 	cursor := r.URL.Query().Get("cursor")
@@ -90,22 +90,87 @@ func (s *Service) audit(w http.ResponseWriter, r *http.Request, d Desk) error {
 		data.First = withQuery(path, chosen)
 	}
 	if len(data.Form.Wrong()) == 0 {
-		for range auditPages {
-			got, err := list(onward(q, cursor))
-			if err := data.refused(err, nil); err != nil {
-				return err
-			}
-			data.Rows = append(data.Rows, matching(got.Data, act)...)
-			if cursor = got.Next; cursor == "" || len(data.Rows) >= auditRows {
-				break
-			}
+		rows, next, err := search(list, onward(q, cursor), act)
+		if err := data.refused(err, nil); err != nil {
+			return err
 		}
-	}
-	if cursor != "" {
-		chosen.Set("cursor", cursor)
-		data.Next = withQuery(path, chosen)
+		if next != "" {
+			chosen.Set("cursor", next)
+			data.Next = withQuery(path, chosen)
+		}
+		names, err := s.names(r, d)
+		if err != nil {
+			return err
+		}
+		data.Rows = lined(rows, names)
 	}
 	return s.show(w, r, shown{desk: &d, title: "Audit", page: "audit.html", data: data, status: data.status()})
+}
+
+// logs are the records there are for whom the desk is.
+func (d Desk) logs(log string) []page.Link {
+	if !d.Member() || d.Firm.Role == "viewer" {
+		return nil // he sees one of them
+	}
+	path := d.Base() + "/audit"
+	return []page.Link{
+		{Text: "Cards", Path: path, Here: log == "cards"},
+		{Text: "People and clients", Path: path + "?log=people", Here: log == "people"},
+	}
+}
+
+// search reads a log until a page is full, or it looked far enough.
+func search(list func(url.Values) (backend.Page[backend.Record], error), q url.Values, act string) (rows []backend.Record, next string, err error) {
+	for range auditPages {
+		got, err := list(q)
+		if err != nil {
+			return nil, "", err
+		}
+		rows, next = append(rows, matching(got.Data, act)...), got.Next
+		if next == "" || len(rows) >= auditRows {
+			break
+		}
+		q.Set("cursor", next)
+	}
+	return rows, next, nil
+}
+
+// names are those of the people and clients of a firm, by id.
+func (s *Service) names(r *http.Request, d Desk) (map[string]string, error) {
+	names := map[string]string{}
+	people, err := s.ask.Members(r, d.caller())
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range people {
+		names[m.ID] = m.Email
+	}
+	if !d.Member() {
+		return names, nil
+	}
+	clients, err := s.ask.Clients(r, d.caller())
+	for _, c := range clients {
+		names[c.ID] = c.Name
+	}
+	return names, err
+}
+
+// lined are the rows with names, without those written before an act whose
+// outcome is among them.
+func lined(rows []backend.Record, names map[string]string) []record {
+	ended := map[string]bool{}
+	for _, v := range rows {
+		if v.Begin != "" {
+			ended[v.Begin] = true
+		}
+	}
+	var all []record
+	for _, v := range rows {
+		if !ended[v.Record] {
+			all = append(all, record{v, cmp.Or(names[v.Actor], v.Actor)})
+		}
+	}
+	return all
 }
 
 func (s *Service) exportAudit(w http.ResponseWriter, r *http.Request, d Desk) error {

@@ -180,7 +180,11 @@ func (d Desk) nav(here string) *page.Nav {
 	add("Overview", "")
 	if d.Member() {
 		add("Registrations", "registrations")
-		add("Links", "links")
+	}
+	if d.Manages() {
+		add("Links", "links") // a viewer may not even look at them
+	}
+	if d.Member() {
 		add("API clients", "clients")
 	}
 	add("People", "people")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ func (s *Service) registrationFields(q url.Values) *page.Form {
 		statuses = append(statuses, page.Option{Value: status, Text: status, On: q.Get("status") == status})
 	}
 	brands := []page.Option{{Value: "", Text: "Any"}}
-	for _, b := range card.Default().Brands() {
+	for _, b := range brandsByName() {
 		brands = append(brands, page.Option{Value: b.Name, Text: b.Name, On: q.Get("brand") == b.Name})
 	}
 	return s.english().NewForm(
@@ -41,6 +42,11 @@ func (s *Service) registrationFields(q url.Values) *page.Form {
 		&page.Field{ID: "from", Label: "From (UTC)", Type: "date", Value: q.Get("from")},
 		&page.Field{ID: "to", Label: "Up to and with", Type: "date", Value: q.Get("to")},
 	)
+}
+
+// brandsByName are the brands there are, as people look for them.
+func brandsByName() []card.Brand {
+	return slices.SortedFunc(slices.Values(card.Default().Brands()), func(a, b card.Brand) int { return strings.Compare(a.Name, b.Name) })
 }
 
 // filters are what of a query selects, without what is empty.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"ccms/internal/card"
 	"ccms/internal/console/backend"
 	"ccms/internal/page"
 	"ccms/internal/problem"
@@ -52,7 +51,7 @@ func (s *Service) nameFields(name string) *page.Form {
 // asked for.
 func (s *Service) ruleFields(rules backend.Rules, again string) *page.Form {
 	brands := []page.Option{}
-	for _, b := range card.Default().Brands() {
+	for _, b := range brandsByName() {
 		brands = append(brands, page.Option{Value: b.ID, Text: b.Name, On: slices.ContainsFunc(rules.Brands, b.Named)})
 	}
 	endpoint := backend.Endpoint{}
@@ -84,7 +83,7 @@ func readRules(p *page.Posted, held backend.Rules) backend.Rules {
 		BINAllow: lines(p.Text("allow")), BINDeny: lines(p.Text("deny")),
 		Velocity: p.Text("velocity"), BINWalk: p.Text("walk"),
 	}
-	for _, b := range card.Default().Brands() {
+	for _, b := range brandsByName() {
 		if p.Text("brands."+b.ID) != "" {
 			rules.Brands = append(rules.Brands, b.Name)
 		}

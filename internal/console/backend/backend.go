@@ -63,6 +63,7 @@ type Record struct {
 	Reason  string    `json:"reason"`
 	Request string    `json:"request"`
 	Record  string    `json:"record"`
+	Begin   string    `json:"begin"` // the record written before the act, of one with its outcome
 }
 
 // CardRecords returns what is on record of the firm's cards, the oldest first. A
