@@ -12,14 +12,20 @@ const minRead = 512
 func ReadAll(r io.Reader, size int) (Bytes, error) {
 	// One more byte than expected lets the end be seen without a larger buffer.
 	b := make([]byte, 0, max(size+1, minRead))
+	var err error
+	Do(func() { b, err = readAll(r, b) })
+	return New(b), err
+}
+
+func readAll(r io.Reader, b []byte) ([]byte, error) {
 	for {
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		if err == io.EOF {
-			return New(b), nil
+			return b, nil
 		}
 		if err != nil {
-			return New(b), err
+			return b, err
 		}
 		if len(b) == cap(b) {
 			larger := append(make([]byte, 0, 2*cap(b)), b...)

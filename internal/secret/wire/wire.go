@@ -15,6 +15,8 @@ import (
 	"io"
 	"net"
 	"sync"
+
+	"ccms/internal/secret"
 )
 
 // Accepting returns a listener whose connections are a *Conn.
@@ -110,6 +112,12 @@ func (c *dialled) ReadFrom(r io.Reader) (sent int64, err error) {
 	}
 	b := make([]byte, size)
 	defer clear(b)
+	secret.Do(func() { sent, err = c.send(r, b) })
+	return sent, err
+}
+
+// send copies from r to the connection by way of b.
+func (c *dialled) send(r io.Reader, b []byte) (sent int64, err error) {
 	for {
 		n, end := r.Read(b)
 		w, err := c.Conn.Write(b[:n])
