@@ -25,6 +25,7 @@ import (
 	"ccms/internal/retention"
 	"ccms/internal/store"
 	"ccms/internal/vault/keyring"
+	"ccms/internal/webhook/delivery"
 )
 
 // kept tells what the store keeps, how long and why: the proof of PCI DSS 3.2.1.
@@ -44,7 +45,7 @@ func (p *process) kept(ctx context.Context) ([]retention.Source, error) {
 		return nil, fmt.Errorf("the store cannot show what it holds")
 	}
 	for _, e := range slices.Concat(
-		login.Retention(), onetime.Retention(), firm.Retention(), oauth.Retention(), link.Retention(),
+		login.Retention(), onetime.Retention(), firm.Retention(), oauth.Retention(), link.Retention(), delivery.Retention(),
 		idempotency.Retention(), limit.Retention(firmcard.Quota),
 		outbox.Retention(outbox.Config{Collection: mailQueue}), outbox.Retention(outbox.Config{Collection: registration.Queue}),
 	) {

@@ -16,8 +16,10 @@
 //
 // # Fairness
 //
-// Each endpoint has a lane of its own, in the store and in memory. A lane makes
-// a few calls at once; while its endpoint fails or is slow, one.
+// Each endpoint has a lane of its own, in the store and in memory. A lane
+// begins with one call at a time and makes a few at once while its endpoint is
+// quick; one that fails or is slow gets one again. So the places for calls are
+// not all taken by those who keep them long.
 package delivery
 
 import (
@@ -115,7 +117,7 @@ type Config struct {
 	// the scope; tenant.Guard's.
 	Require func(scope string) httpserver.Authenticate
 	// Parallel is how many calls are made at once, PerEndpoint how many of them
-	// to one endpoint; default 256 and 4.
+	// to one endpoint; default 512 and 4.
 	Parallel, PerEndpoint int
 	// Slow is how long a call may take before its endpoint gets one at a time;
 	// default 1 s.
@@ -151,7 +153,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 		return nil, err
 	}
 	if c.Parallel <= 0 {
-		c.Parallel = 256
+		c.Parallel = 512
 	}
 	if c.PerEndpoint <= 0 {
 		c.PerEndpoint = 4

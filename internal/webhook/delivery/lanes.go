@@ -31,7 +31,7 @@ type lane struct {
 	ready   []turn
 	known   map[string]bool // the ids in ready and in hand
 	running int
-	careful bool // the last call failed or was slow
+	limit   int  // how many calls it may make at once now
 	more    bool // the store has more that is due
 }
 
@@ -40,7 +40,7 @@ func (s *Service) hand(endpointID string, turns ...turn) {
 	s.mu.Lock()
 	l := s.lanes[endpointID]
 	if l == nil {
-		l = &lane{known: map[string]bool{}}
+		l = &lane{known: map[string]bool{}, limit: 1}
 		s.lanes[endpointID] = l
 	}
 	for _, t := range turns {
@@ -104,7 +104,7 @@ func (s *Service) next() (endpointID string, t turn, ok bool) {
 		return "", turn{}, false
 	}
 	for endpointID, l := range s.lanes {
-		if len(l.ready) == 0 || l.running >= s.c.PerEndpoint || l.careful && l.running > 0 {
+		if len(l.ready) == 0 || l.running >= l.limit {
 			continue
 		}
 		t, l.ready = l.ready[0], l.ready[1:]
@@ -131,8 +131,14 @@ func (s *Service) done(endpointID, deliveryID string, how outcome) {
 	delete(l.known, deliveryID)
 	l.running--
 	s.running--
-	l.careful = how == careful
-	l.more = l.more && how != stuck // the store is left alone until the next look
+	switch how {
+	case fine:
+		l.limit = min(l.limit+1, s.c.PerEndpoint)
+	case careful:
+		l.limit = 1
+	case stuck:
+		l.more = false // the store is left alone until the next look
+	}
 	if len(l.known) == 0 && !l.more {
 		delete(s.lanes, endpointID)
 	}
