@@ -277,6 +277,17 @@ describe("T-30: in a frame of a firm's page", () => {
     await heard(page, "submit");
   });
 
+  for (const [scheme, style] of [["light", ""], ["dark", ":root { color-scheme: only dark }"], ["", ":root { color-scheme: light dark }"]]) {
+    test(`the form is ${scheme || "as the person likes it"} where the page is`, async (t) => {
+      const page = await open(t, browser, { colorScheme: "dark" });
+      site.page("/scheme.css", style, { "Content-Type": "text/css" });
+      await page.goto(site.embedding("/t30-scheme", { loader, more: '<link rel="stylesheet" href="/scheme.css">', script: record([(await embed()).url]) }));
+      await heard(page, "ready");
+      assert.equal(await page.frames()[1].evaluate(() => document.documentElement.className), scheme);
+      assert.equal(await page.frames()[1].evaluate(() => getComputedStyle(document.documentElement).colorScheme), scheme || "light dark");
+    });
+  }
+
   test("a page that is loaded again says that the card is there", async (t) => {
     const page = await open(t, browser);
     await page.goto(site.embedding("/t30-again", { loader, script: record([(await embed()).url]) }));

@@ -55,8 +55,9 @@ class CardForm {
     if (this.options.autofill) frame.allow = "autofill";
     frame.width = "100%";
     frame.height = String(firstHeight);
-    this.url.searchParams.set("scheme", this.options.colorScheme ?? schemeOf(place));
-    frame.src = this.url.href;
+    const src = new URL(this.url);
+    src.searchParams.set("scheme", this.options.colorScheme ?? schemeOf(place));
+    frame.src = src.href;
     this.frame = frame;
     addEventListener("message", this.listen);
     this.timer = window.setTimeout(() => this.giveUp(), patience);
