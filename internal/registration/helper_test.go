@@ -73,6 +73,7 @@ type world struct {
 	secrets  map[string]secret.Bytes
 	wrap     func(registration.Cards) registration.Cards // what stands before the real ones
 	guard    func(scope string) httpserver.Authenticate
+	announce webhook.Announce
 	service  *registration.Service
 	cards    *firmcard.Service
 	pipeline *verification.Pipeline
@@ -131,7 +132,7 @@ func (w *world) process() (*registration.Service, http.Handler) {
 	}
 	s, err := registration.Open(ctx, registration.Config{
 		DB: w.db, Cards: cards, Pipeline: w.pipeline, Rules: rules.Rules, Audit: record, Idempotency: once, Sealer: ring,
-		Require: w.guard, Log: w.log, Now: w.now,
+		Require: w.guard, Announce: w.announce, Log: w.log, Now: w.now,
 	})
 	must(w.t, err)
 	mux := httpserver.NewMux(w.log)

@@ -29,6 +29,7 @@ import (
 	"ccms/internal/store/storetest"
 	"ccms/internal/vault"
 	"ccms/internal/vault/keyring"
+	"ccms/internal/webhook"
 )
 
 // Public test numbers.
@@ -71,17 +72,18 @@ const (
 // world is the firms' cards on a real store, with real keys and a real audit
 // log. Only who sends a request is made up: see authenticate.
 type world struct {
-	t       testing.TB
-	clock   clock
-	now     func() time.Time
-	dir     string
-	db      *storetest.Fault // around sqlite
-	root    *keyring.File
-	perHour int
-	vault   *vault.Vault // of the process opened last
-	service *firmcard.Service
-	handler http.Handler
-	logged  bytes.Buffer
+	t        testing.TB
+	clock    clock
+	now      func() time.Time
+	dir      string
+	db       *storetest.Fault // around sqlite
+	root     *keyring.File
+	perHour  int
+	announce webhook.Announce
+	vault    *vault.Vault // of the process opened last
+	service  *firmcard.Service
+	handler  http.Handler
+	logged   bytes.Buffer
 }
 
 func newWorld(t testing.TB) *world {
@@ -122,7 +124,7 @@ func (w *world) process() (*firmcard.Service, http.Handler) {
 	log := slog.New(slog.NewTextHandler(&w.logged, nil))
 	s, err := firmcard.Open(ctx, firmcard.Config{
 		DB: w.db, Vault: w.vault, Audit: record, Require: require,
-		RevealPerHour: w.perHour, Retention: retention, Log: log, Now: w.now,
+		Announce: w.announce, RevealPerHour: w.perHour, Retention: retention, Log: log, Now: w.now,
 	})
 	must(w.t, err)
 	mux := httpserver.NewMux(log)
