@@ -5,15 +5,14 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"ccms/internal/console/backend"
+	"ccms/internal/console/forms"
+	"ccms/internal/console/spreadsheet"
 	"ccms/internal/page"
 )
 
 const (
-	// auditDays is how far the record is shown back when nobody says.
-	auditDays = 7
 	// auditPages bounds how many pages of the record one page here looks at when
 	// a filter leaves most of it out.
 	auditPages = 10
@@ -45,29 +44,6 @@ func (s *Service) auditLog(r *http.Request, d Desk) (name string, list func(url.
 	return "cards", func(q url.Values) (backend.Page[backend.Record], error) { return s.ask.CardRecords(r, d.caller(), q) }
 }
 
-func (s *Service) auditFields(q url.Values) *page.Form {
-	from := q.Get("from")
-	if !q.Has("from") {
-		from = s.now().UTC().AddDate(0, 0, -auditDays+1).Format(time.DateOnly)
-	}
-	return s.english().NewForm(
-		&page.Field{ID: "act", Label: "Act", Hint: "Such as card, or client.rotate", Value: q.Get("act"), Autocomplete: "off", Code: true},
-		&page.Field{ID: "from", Label: "From (UTC)", Type: "date", Value: from},
-		&page.Field{ID: "to", Label: "Up to and with", Type: "date", Value: q.Get("to")},
-	)
-}
-
-// auditQuery is what the services are asked: the days of the form.
-func auditQuery(form *page.Form) url.Values {
-	chosen := url.Values{}
-	for _, name := range []string{"from", "to"} {
-		if v := form.Field(name).Value; v != "" {
-			chosen.Set(name, v)
-		}
-	}
-	return asked(chosen, form)
-}
-
 // matching are the records whose act begins with act.
 func matching(all []backend.Record, act string) []backend.Record {
 	var kept []backend.Record
@@ -81,8 +57,8 @@ func matching(all []backend.Record, act string) []backend.Record {
 
 func (s *Service) audit(w http.ResponseWriter, r *http.Request, d Desk) error {
 	log, list := s.auditLog(r, d)
-	data := auditData{Log: log, Logs: d.logs(log), sheet: sheet{Desk: d, Form: s.auditFields(r.URL.Query())}}
-	path, q, act := d.Base()+"/audit", auditQuery(data.Form), data.Form.Field("act").Value
+	data := auditData{Log: log, Logs: d.logs(log), sheet: sheet{Desk: d, Form: s.forms.Audit(r.URL.Query(), s.now())}}
+	path, q, act := d.Base()+"/audit", forms.AuditQuery(data.Form), data.Form.Field("act").Value
 	chosen := url.Values{"log": {log}, "act": {act}, "from": {data.Form.Field("from").Value}, "to": {data.Form.Field("to").Value}}
 	data.Export = withQuery(path+".csv", chosen)
 	cursor := r.URL.Query().Get("cursor")
@@ -175,21 +151,21 @@ func lined(rows []backend.Record, names map[string]string) []record {
 
 func (s *Service) exportAudit(w http.ResponseWriter, r *http.Request, d Desk) error {
 	log, list := s.auditLog(r, d)
-	form := s.auditFields(r.URL.Query())
-	q, act := auditQuery(form), form.Field("act").Value
+	form := s.forms.Audit(r.URL.Query(), s.now())
+	q, act := forms.AuditQuery(form), form.Field("act").Value
 	if err := refusedFilter(form); err != nil {
 		return err
 	}
-	return export(w, sheetFile{
-		name:   fileName("audit-"+log, d, s.now()),
-		header: []string{"time", "act", "result", "actor", "object", "reason", "from", "request", "record"},
-		page: func(cursor string) ([][]string, string, error) {
+	return spreadsheet.Send(w, spreadsheet.File{
+		Name:   fileName("audit-"+log, d, s.now()),
+		Header: []string{"time", "act", "result", "actor", "object", "reason", "from", "request", "record"},
+		Page: func(cursor string) ([][]string, string, error) {
 			got, err := list(onward(q, cursor))
-			return cells(matching(got.Data, act), recordCells), got.Next, err
+			return spreadsheet.Rows(matching(got.Data, act), recordCells), got.Next, err
 		},
 	})
 }
 
 func recordCells(v backend.Record) []string {
-	return []string{stamp(v.Time), v.Act, v.Result, v.Actor, v.Object, v.Reason, v.From, v.Request, v.Record}
+	return []string{spreadsheet.Stamp(v.Time), v.Act, v.Result, v.Actor, v.Object, v.Reason, v.From, v.Request, v.Record}
 }

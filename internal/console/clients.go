@@ -4,9 +4,9 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"ccms/internal/console/backend"
+	"ccms/internal/console/forms"
 	"ccms/internal/page"
 	"ccms/internal/problem"
 )
@@ -41,61 +41,11 @@ func (s *Service) clients(w http.ResponseWriter, r *http.Request, d Desk) error 
 	return s.show(w, r, shown{desk: &d, title: "API clients", page: "clients.html", data: data})
 }
 
-// scopes are those a client may have (decision D1), in words.
-func scopes() []page.Option {
-	return []page.Option{
-		{Value: "cards:register", Text: "Register cards and make links (cards:register)", On: true},
-		{Value: "cards:read", Text: "Read registrations and cards (cards:read)", On: true},
-		{Value: "cards:reveal", Text: "Reveal whole card numbers (cards:reveal)"},
-		{Value: "cards:manage", Text: "Switch and erase cards, change rules (cards:manage)"},
-		{Value: "reports:read", Text: "Read reports and the record (reports:read)", On: true},
-		{Value: "webhooks:manage", Text: "Look after webhooks (webhooks:manage)", On: true},
-	}
-}
-
-func (s *Service) clientFields(f backend.ClientForm, mode string) *page.Form {
-	chosen := scopes()
-	if f.Scopes != nil {
-		for i := range chosen {
-			chosen[i].On = slices.Contains(f.Scopes, chosen[i].Value)
-		}
-	}
-	local := ""
-	if mode == testMode {
-		local = " A test client may name http://localhost too."
-	}
-	return s.english().NewForm(
-		&page.Field{ID: "name", Label: "Name", Hint: "What uses it, such as Web shop.", Value: f.Name, Autocomplete: "off"},
-		&page.Field{ID: "scopes", Label: "It may", Hint: "No more than it needs.", Type: "choices", Options: chosen},
-		&page.Field{ID: "returns", Label: "Return URLs, one a line", Hint: "Where the card page may lead back to: whole https addresses, 20 at most." + local, Type: "area", Code: true, Value: strings.Join(f.ReturnURLs, "\n")},
-		&page.Field{ID: "origins", Label: "Origins, one a line", Hint: "Which sites may show the card form in a frame, such as https://shop.example; 20 at most." + local, Type: "area", Code: true, Value: strings.Join(f.Origins, "\n")},
-	)
-}
-
-// readClient reads the form of a client.
-func readClient(p *page.Posted) backend.ClientForm {
-	f := backend.ClientForm{Name: p.Text("name"), Scopes: []string{}, ReturnURLs: lines(p.Text("returns")), Origins: lines(p.Text("origins"))}
-	for _, scope := range scopes() {
-		if p.Text("scopes."+scope.Value) != "" {
-			f.Scopes = append(f.Scopes, scope.Value)
-		}
-	}
-	return f
-}
-
-// lines are those of a text that have something on them, without space around.
-func lines(text string) []string { return strings.Fields(text) }
-
-// clientWords are what the login service says of which field.
-func clientWords() map[string]string {
-	return map[string]string{"a name": "name", "scope": "scopes", "return_urls": "returns", "origins": "origins"}
-}
-
 func (s *Service) addClientForm(w http.ResponseWriter, r *http.Request, d Desk) error {
 	if !d.Manages() {
 		return problem.Denied("Owners and admins make API clients.")
 	}
-	return s.showAddClient(w, r, sheet{Desk: d, Form: s.clientFields(backend.ClientForm{}, d.Mode)})
+	return s.showAddClient(w, r, sheet{Desk: d, Form: s.forms.Client(backend.ClientForm{}, d.Mode)})
 }
 
 func (s *Service) showAddClient(w http.ResponseWriter, r *http.Request, h sheet) error {
@@ -108,15 +58,15 @@ func (s *Service) addClient(w http.ResponseWriter, r *http.Request, d Desk) erro
 		return err
 	}
 	defer posted.Wipe()
-	f := readClient(posted)
-	h := sheet{Desk: d, Form: s.clientFields(f, d.Mode)}
+	f := forms.ReadClient(posted)
+	h := sheet{Desk: d, Form: s.forms.Client(f, d.Mode)}
 	need(h.Form, "name", "Enter a name")
 	if len(h.Form.Wrong()) == 0 {
 		made, err := s.ask.CreateClient(r, d.caller(), f)
 		if err == nil {
 			return s.showSecret(w, r, d, made)
 		}
-		if err := h.refused(err, clientWords()); err != nil {
+		if err := h.refused(err, forms.ClientWords()); err != nil {
 			return err
 		}
 	}
@@ -156,7 +106,7 @@ func (s *Service) client(w http.ResponseWriter, r *http.Request, d Desk) error {
 		return err
 	}
 	data := clientData{Client: c, sheet: sheet{Desk: d, Done: done(r, map[string]string{"changed": "The client is changed."})}}
-	data.Form = s.clientFields(backend.ClientForm{Name: c.Name, Scopes: c.Scopes, ReturnURLs: c.ReturnURLs, Origins: c.Origins}, c.Mode)
+	data.Form = s.forms.Client(backend.ClientForm{Name: c.Name, Scopes: c.Scopes, ReturnURLs: c.ReturnURLs, Origins: c.Origins}, c.Mode)
 	return s.showClient(w, r, data)
 }
 
@@ -187,15 +137,15 @@ func (s *Service) changeClient(w http.ResponseWriter, r *http.Request, d Desk) e
 		return err
 	}
 	defer posted.Wipe()
-	f := readClient(posted)
-	data := clientData{Client: c, sheet: sheet{Desk: d, Form: s.clientFields(f, d.Mode)}}
+	f := forms.ReadClient(posted)
+	data := clientData{Client: c, sheet: sheet{Desk: d, Form: s.forms.Client(f, d.Mode)}}
 	need(data.Form, "name", "Enter a name")
 	if len(data.Form.Wrong()) == 0 {
 		err := s.ask.ChangeClient(r, d.caller(), c.ID, f)
 		if err == nil {
 			return page.Redirect(w, d.Base()+"/clients/"+c.ID+"?done=changed")
 		}
-		if err := data.refused(err, clientWords()); err != nil {
+		if err := data.refused(err, forms.ClientWords()); err != nil {
 			return err
 		}
 	}
@@ -237,11 +187,7 @@ func (s *Service) revokeForm(w http.ResponseWriter, r *http.Request, d Desk) err
 	if !d.Manages() || c.Revoked {
 		return problem.Denied("Owners and admins revoke API clients, each once.")
 	}
-	return s.showRevoke(w, r, revokeData{Client: c, sheet: sheet{Desk: d, Form: s.revokeFields(c, "")}})
-}
-
-func (s *Service) revokeFields(c backend.Client, typed string) *page.Form {
-	return s.english().NewForm(&page.Field{ID: "name", Label: "Type the client's name, " + c.Name, Value: typed, Autocomplete: "off"})
+	return s.showRevoke(w, r, revokeData{Client: c, sheet: sheet{Desk: d, Form: s.forms.Revoke(c, "")}})
 }
 
 func (s *Service) showRevoke(w http.ResponseWriter, r *http.Request, data revokeData) error {
@@ -260,7 +206,7 @@ func (s *Service) revoke(w http.ResponseWriter, r *http.Request, d Desk) error {
 	}
 	defer posted.Wipe()
 	if posted.Text("name") != c.Name {
-		data := revokeData{Client: c, sheet: sheet{Desk: d, Form: s.revokeFields(c, posted.Text("name"))}}
+		data := revokeData{Client: c, sheet: sheet{Desk: d, Form: s.forms.Revoke(c, posted.Text("name"))}}
 		data.Form.Field("name").Error = "Type " + c.Name + " as it stands here"
 		return s.showRevoke(w, r, data)
 	}

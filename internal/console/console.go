@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"ccms/internal/console/backend"
+	"ccms/internal/console/forms"
 	"ccms/internal/httpserver"
 	"ccms/internal/page"
 	"ccms/internal/page/session"
@@ -44,6 +45,7 @@ type Service struct {
 	now      func() time.Time
 	pages    *page.Set
 	ask      *backend.Backend
+	forms    forms.Maker
 }
 
 // New returns a console.
@@ -59,7 +61,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{sessions: cfg.Sessions, now: cfg.Now, pages: pages, ask: backend.New(cfg.Upstream)}, nil
+	return &Service{sessions: cfg.Sessions, now: cfg.Now, pages: pages, ask: backend.New(cfg.Upstream), forms: forms.New(pages.Named("en"))}, nil
 }
 
 // Routes registers the pages.

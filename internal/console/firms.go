@@ -61,15 +61,8 @@ type allFirmsData struct {
 	Key   string
 }
 
-func (s *Service) firmFields(name, owner string) *page.Form {
-	return s.english().NewForm(
-		&page.Field{ID: "name", Label: "Name of the firm", Autocomplete: "off", Value: name},
-		&page.Field{ID: "owner", Label: "E-mail address of its owner", Hint: "Whoever confirms this address becomes the owner.", Type: "email", Autocomplete: "off", Value: owner, Code: true},
-	)
-}
-
 func (s *Service) allFirms(w http.ResponseWriter, r *http.Request, who session.Session) error {
-	data := allFirmsData{sheet: sheet{Desk: Desk{who: who}, Form: s.firmFields("", ""), Done: done(r, map[string]string{
+	data := allFirmsData{sheet: sheet{Desk: Desk{who: who}, Form: s.forms.Firm("", ""), Done: done(r, map[string]string{
 		"created": "The firm is there. Its owner finds it here once the address is confirmed.",
 		"suspend": "The firm is suspended: its clients and people can do nothing.",
 		"resume":  "The firm is active again.",
@@ -95,7 +88,7 @@ func (s *Service) createFirm(w http.ResponseWriter, r *http.Request, who session
 		return err
 	}
 	defer posted.Wipe()
-	data := allFirmsData{sheet: sheet{Desk: Desk{who: who}, Form: s.firmFields(posted.Text("name"), posted.Text("owner"))}}
+	data := allFirmsData{sheet: sheet{Desk: Desk{who: who}, Form: s.forms.Firm(posted.Text("name"), posted.Text("owner"))}}
 	need(data.Form, "name", "Enter the name of the firm")
 	need(data.Form, "owner", "Enter the address of who is to be the owner")
 	if len(data.Form.Wrong()) == 0 {

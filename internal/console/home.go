@@ -1,15 +1,13 @@
 package console
 
 import (
-	"cmp"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"time"
 
 	"ccms/internal/console/backend"
+	"ccms/internal/console/overview"
 )
 
 // maxCounted bounds how many registrations the overview counts: its cost does
@@ -20,7 +18,7 @@ const maxCounted = 1000
 type homeData struct {
 	sheet
 	Days     int // 7 or 30
-	Figures  figures
+	Figures  overview.Figures
 	Steps    []step
 	Complete bool // all of the period were counted
 	Counted  int
@@ -38,7 +36,7 @@ func (s *Service) home(w http.ResponseWriter, r *http.Request, d Desk) error {
 		if err != nil {
 			return err
 		}
-		data.Figures, data.Counted, data.Complete = count(rows, from, data.Days), len(rows), complete
+		data.Figures, data.Counted, data.Complete = overview.Count(rows, from, data.Days), len(rows), complete
 		if data.Steps, err = s.steps(r, d); err != nil {
 			return err
 		}
@@ -61,88 +59,6 @@ func (s *Service) recent(r *http.Request, d Desk, from time.Time) (rows []backen
 		}
 	}
 	return rows, false, nil
-}
-
-// figures are what the overview shows of a period.
-type figures struct {
-	Total, Verified, Refused, Pending int
-	Share                             string // of those decided, "" while none is
-	Days                              []day  // the oldest first
-	Reasons                           []reason
-}
-
-// day is a bar of the chart and a row of its table.
-type day struct {
-	Date            time.Time
-	Verified, Other int
-	X, Width        int // of the bar, in the chart's units
-	GoodY, GoodHigh int
-	RestY, RestHigh int
-	Label           string // below it, "" for none
-}
-
-// reason is why some were refused.
-type reason struct {
-	Name  string
-	Count int
-}
-
-// count sorts registrations into days days from first.
-func count(rows []backend.Registration, first time.Time, days int) figures {
-	f := figures{Total: len(rows), Days: make([]day, days)}
-	for i := range f.Days {
-		f.Days[i].Date = first.AddDate(0, 0, i)
-	}
-	reasons := map[string]int{}
-	for _, v := range rows {
-		d := &f.Days[min(max(int(v.CreatedAt.Sub(first)/(24*time.Hour)), 0), days-1)]
-		switch v.Status {
-		case "verified", "expired": // expired is a verified one whose card ran out since
-			f.Verified++
-			d.Verified++
-			continue
-		case "pending":
-			f.Pending++
-		default:
-			f.Refused++
-			reasons[cmp.Or(v.Reason, v.Status)]++
-		}
-		d.Other++
-	}
-	if decided := f.Verified + f.Refused; decided > 0 {
-		f.Share = strconv.FormatFloat(100*float64(f.Verified)/float64(decided), 'f', 1, 64) + " %"
-	}
-	for _, name := range slices.Sorted(maps.Keys(reasons)) {
-		f.Reasons = append(f.Reasons, reason{name, reasons[name]})
-	}
-	slices.SortStableFunc(f.Reasons, func(a, b reason) int { return b.Count - a.Count })
-	draw(f.Days)
-	return f
-}
-
-// The chart's size in its own units.
-const (
-	chartWide, chartHigh = 720, 140
-	labelEvery           = 7 // days of a chart with many
-)
-
-// draw gives the days their bars, the tallest as high as the chart.
-func draw(days []day) {
-	most := 1
-	for _, d := range days {
-		most = max(most, d.Verified+d.Other)
-	}
-	slot := chartWide / len(days)
-	for i := range days {
-		d := &days[i]
-		d.X, d.Width = i*slot+slot/8, slot*3/4
-		d.GoodHigh, d.RestHigh = d.Verified*chartHigh/most, d.Other*chartHigh/most
-		d.GoodY = chartHigh - d.GoodHigh
-		d.RestY = d.GoodY - d.RestHigh
-		if len(days) <= labelEvery || i%labelEvery == 0 {
-			d.Label = d.Date.Format("2 Jan")
-		}
-	}
 }
 
 // step is one of those that lead to live cards.

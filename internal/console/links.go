@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"ccms/internal/console/backend"
+	"ccms/internal/console/forms"
 	"ccms/internal/page"
 	"ccms/internal/problem"
 )
@@ -29,7 +30,7 @@ func (s *Service) links(w http.ResponseWriter, r *http.Request, d Desk) error {
 		Desk: d, Form: s.english().NewForm(&page.Field{ID: "status", Label: "State", Type: "select", Options: states}),
 		Done: done(r, map[string]string{"cancelled": "The link is cancelled: it opens no form any more."}),
 	}}
-	chosen, path := filters(r.URL.Query(), data.Form), d.Base()+"/links"
+	chosen, path := forms.Chosen(r.URL.Query(), data.Form), d.Base()+"/links"
 	data.Filtered = len(chosen) > 0
 	q := url.Values{}
 	if status != "" {
@@ -66,28 +67,12 @@ func (s *Service) linkClients(r *http.Request, d Desk) ([]backend.Client, error)
 	return slices.DeleteFunc(all, func(c backend.Client) bool { return c.Revoked }), err
 }
 
-func (s *Service) linkFields(clients []backend.Client, n backend.NewLink) *page.Form {
-	belongs := []page.Option{}
-	for _, c := range clients {
-		belongs = append(belongs, page.Option{Value: c.ID, Text: c.Name, On: c.ID == n.ClientID})
-	}
-	lives := []page.Option{{Value: "86400", Text: "24 hours"}, {Value: "14400", Text: "4 hours"}, {Value: "3600", Text: "1 hour"}, {Value: "900", Text: "15 minutes"}}
-	for i := range lives {
-		lives[i].On = lives[i].Value == strconv.Itoa(n.ExpiresIn)
-	}
-	return s.english().NewForm(
-		&page.Field{ID: "reference", Label: "Reference", Hint: "Yours, such as an order: the person sees it on the card page, and the registration carries it. No card number.", Value: n.Reference, Autocomplete: "off"},
-		&page.Field{ID: "client", Label: "It belongs to", Type: "select", Options: belongs},
-		&page.Field{ID: "expires", Label: "It works for", Hint: "Once, and no longer than this.", Type: "select", Options: lives},
-	)
-}
-
 func (s *Service) addLinkForm(w http.ResponseWriter, r *http.Request, d Desk) error {
 	clients, err := s.linkClients(r, d)
 	if err != nil {
 		return err
 	}
-	return s.showAddLink(w, r, addLinkData{Clients: clients, sheet: sheet{Desk: d, Form: s.linkFields(clients, backend.NewLink{})}})
+	return s.showAddLink(w, r, addLinkData{Clients: clients, sheet: sheet{Desk: d, Form: s.forms.Link(clients, backend.NewLink{})}})
 }
 
 func (s *Service) showAddLink(w http.ResponseWriter, r *http.Request, data addLinkData) error {
@@ -115,7 +100,7 @@ func (s *Service) addLink(w http.ResponseWriter, r *http.Request, d Desk) error 
 			Back: d.Base() + "/links", BackText: "I have copied it",
 		}})
 	}
-	data := addLinkData{Clients: clients, sheet: sheet{Desk: d, Form: s.linkFields(clients, n)}}
+	data := addLinkData{Clients: clients, sheet: sheet{Desk: d, Form: s.forms.Link(clients, n)}}
 	if err := data.refused(err, map[string]string{"reference": "reference", "client_id": "client", "expires_in": "expires"}); err != nil {
 		return err
 	}

@@ -18,29 +18,8 @@ type peopleData struct {
 	Key     string
 }
 
-// roleField lets somebody choose one of the roles he may give.
-func roleField(d Desk, role string) *page.Field {
-	f := &page.Field{ID: "role", Label: "Role", Type: "select", Options: []page.Option{
-		{Value: "viewer", Text: "Viewer: looks"}, {Value: "admin", Text: "Admin: looks after clients, links, rules and viewers"},
-	}}
-	if d.ManagesOwners() {
-		f.Options = append(f.Options, page.Option{Value: "owner", Text: "Owner: looks after owners too"})
-	}
-	for i := range f.Options {
-		f.Options[i].On = f.Options[i].Value == role
-	}
-	return f
-}
-
-func (s *Service) inviteFields(d Desk, email, role string) *page.Form {
-	return s.english().NewForm(
-		&page.Field{ID: "email", Label: "E-mail address", Hint: "Whoever has confirmed this address finds the firm in the console.", Type: "email", Autocomplete: "off", Value: email, Code: true},
-		roleField(d, role),
-	)
-}
-
 func (s *Service) people(w http.ResponseWriter, r *http.Request, d Desk) error {
-	return s.showPeople(w, r, peopleData{sheet: sheet{Desk: d, Form: s.inviteFields(d, "", ""), Done: done(r, map[string]string{
+	return s.showPeople(w, r, peopleData{sheet: sheet{Desk: d, Form: s.forms.Invite("", "", d.ManagesOwners()), Done: done(r, map[string]string{
 		"invited": "The invitation waits for 30 days for whoever confirms that address.",
 		"role":    "The role is changed.", "removed": "The person is removed.",
 	})}})
@@ -62,7 +41,7 @@ func (s *Service) invite(w http.ResponseWriter, r *http.Request, d Desk) error {
 	}
 	defer posted.Wipe()
 	i := backend.Invitation{Email: posted.Text("email"), Role: posted.Text("role"), Key: posted.Text("key")}
-	data := peopleData{sheet: sheet{Desk: d, Form: s.inviteFields(d, i.Email, i.Role)}}
+	data := peopleData{sheet: sheet{Desk: d, Form: s.forms.Invite(i.Email, i.Role, d.ManagesOwners())}}
 	need(data.Form, "email", "Enter an e-mail address")
 	if len(data.Form.Wrong()) == 0 {
 		err := s.ask.Invite(r, d.caller(), i)
@@ -101,7 +80,7 @@ func (s *Service) member(w http.ResponseWriter, r *http.Request, d Desk) error {
 	if err != nil {
 		return err
 	}
-	return s.showMember(w, r, memberData{Member: m, sheet: sheet{Desk: d, Form: s.english().NewForm(roleField(d, m.Role))}})
+	return s.showMember(w, r, memberData{Member: m, sheet: sheet{Desk: d, Form: s.forms.Role(m.Role, d.ManagesOwners())}})
 }
 
 func (s *Service) showMember(w http.ResponseWriter, r *http.Request, data memberData) error {
@@ -123,7 +102,7 @@ func (s *Service) changeRole(w http.ResponseWriter, r *http.Request, d Desk) err
 	if err == nil {
 		return page.Redirect(w, d.Base()+"/people?done=role")
 	}
-	data := memberData{Member: m, sheet: sheet{Desk: d, Form: s.english().NewForm(roleField(d, posted.Text("role")))}}
+	data := memberData{Member: m, sheet: sheet{Desk: d, Form: s.forms.Role(posted.Text("role"), d.ManagesOwners())}}
 	if err := data.refused(err, map[string]string{"role": "role"}); err != nil {
 		return err
 	}
@@ -142,7 +121,7 @@ func (s *Service) removeMember(w http.ResponseWriter, r *http.Request, d Desk) e
 	case err == nil:
 		return page.Redirect(w, d.Base()+"/people?done=removed")
 	}
-	data := memberData{Member: m, sheet: sheet{Desk: d, Form: s.english().NewForm(roleField(d, m.Role))}}
+	data := memberData{Member: m, sheet: sheet{Desk: d, Form: s.forms.Role(m.Role, d.ManagesOwners())}}
 	if err := data.refused(err, nil); err != nil {
 		return err
 	}

@@ -4,12 +4,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
-	"time"
 
-	"ccms/internal/card"
 	"ccms/internal/console/backend"
+	"ccms/internal/console/forms"
 	"ccms/internal/page"
 	"ccms/internal/problem"
 )
@@ -24,72 +21,10 @@ type registrationsData struct {
 	Export   string // path
 }
 
-// registrationFields is the form of the filters, which is sent with GET.
-func (s *Service) registrationFields(q url.Values) *page.Form {
-	statuses := []page.Option{{Value: "", Text: "Any"}}
-	for _, status := range []string{"pending", "verified", "rejected", "failed", "expired"} {
-		statuses = append(statuses, page.Option{Value: status, Text: status, On: q.Get("status") == status})
-	}
-	brands := []page.Option{{Value: "", Text: "Any"}}
-	for _, b := range brandsByName() {
-		brands = append(brands, page.Option{Value: b.Name, Text: b.Name, On: q.Get("brand") == b.Name})
-	}
-	return s.english().NewForm(
-		&page.Field{ID: "status", Label: "Status", Type: "select", Options: statuses},
-		&page.Field{ID: "brand", Label: "Brand", Type: "select", Options: brands},
-		&page.Field{ID: "reference", Label: "Reference", Value: q.Get("reference"), Autocomplete: "off"},
-		&page.Field{ID: "last4", Label: "Last four digits", InputMode: "numeric", Value: q.Get("last4"), Autocomplete: "off", Code: true},
-		&page.Field{ID: "from", Label: "From (UTC)", Type: "date", Value: q.Get("from")},
-		&page.Field{ID: "to", Label: "Up to and with", Type: "date", Value: q.Get("to")},
-	)
-}
-
-// brandsByName are the brands there are, as people look for them.
-func brandsByName() []card.Brand {
-	return slices.SortedFunc(slices.Values(card.Default().Brands()), func(a, b card.Brand) int { return strings.Compare(a.Name, b.Name) })
-}
-
-// filters are what of a query selects, without what is empty.
-func filters(q url.Values, form *page.Form) url.Values {
-	chosen := url.Values{}
-	for _, f := range form.Fields {
-		if v := q.Get(f.ID); v != "" {
-			chosen.Set(f.ID, v)
-		}
-	}
-	return chosen
-}
-
-// asked turns what a person filled in into what the card service is asked: its
-// "to" does not count any more, a person's does. It notes at a field what is no
-// day.
-func asked(chosen url.Values, form *page.Form) url.Values {
-	q := url.Values{}
-	for name, values := range chosen {
-		q[name] = values
-	}
-	for _, name := range []string{"from", "to"} {
-		text := q.Get(name)
-		if text == "" {
-			continue
-		}
-		day, err := time.Parse(time.DateOnly, text)
-		if err != nil {
-			form.Field(name).Error = "Enter a day such as 2026-11-30"
-		} else if name == "to" {
-			q.Set(name, day.AddDate(0, 0, 1).Format(time.DateOnly))
-		}
-	}
-	if f := form.Field("last4"); f != nil && f.Value != "" && !fourDigits(f.Value) {
-		f.Error = "Enter four digits"
-	}
-	return q
-}
-
 func (s *Service) registrations(w http.ResponseWriter, r *http.Request, d Desk) error {
-	data := registrationsData{sheet: sheet{Desk: d, Form: s.registrationFields(r.URL.Query())}}
-	chosen := filters(r.URL.Query(), data.Form)
-	q, path := asked(chosen, data.Form), d.Base()+"/registrations"
+	data := registrationsData{sheet: sheet{Desk: d, Form: s.forms.Registrations(r.URL.Query())}}
+	chosen := forms.Chosen(r.URL.Query(), data.Form)
+	q, path := forms.Asked(chosen, data.Form), d.Base()+"/registrations"
 	data.Filtered, data.Export = len(chosen) > 0, withQuery(path+".csv", chosen)
 	cursor := r.URL.Query().Get("cursor")
 	if len(data.Form.Wrong()) == 0 {
@@ -190,5 +125,3 @@ func (s *Service) deleteCard(w http.ResponseWriter, r *http.Request, d Desk) err
 	}
 	return page.Redirect(w, data.path()+"?done=deleted")
 }
-
-func fourDigits(s string) bool { return len(s) == 4 && strings.Trim(s, "0123456789") == "" }

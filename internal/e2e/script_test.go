@@ -42,7 +42,7 @@ import (
 //	customer name                 sign up name@example.com, verify, log in; sets $EMAIL
 //	                              $PASSWORD $JWT
 //
-// and those about firms, in firm_test.go.
+// those about firms, in firm_test.go, and those about pages, in pages_test.go.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -58,6 +58,7 @@ func TestStories(t *testing.T) {
 			"until": cmdUntil, "status": cmdStatus, "header": cmdHeader, "json": cmdJSON, "error": cmdError,
 			"save": cmdSave, "mail": cmdMail, "mails": cmdMails, "customer": cmdCustomer,
 			"firm": cmdFirm, "client": cmdClient, "endpoint": cmdEndpoint, "signing": cmdSigning, "asked": cmdAsked, "becomes": cmdBecomes,
+			"person": cmdPerson, "visit": cmdBrowse("GET"), "submit": cmdBrowse("POST"), "lands": cmdLands, "shows": cmdShows, "keep": cmdKeep,
 		},
 	})
 }
@@ -74,6 +75,8 @@ type story struct {
 	body      []byte
 	value     any // body as JSON, nil when it is none
 	endpoint  *endpoint
+	browser   *browser // of who is at the pages
+	browsers  map[string]*browser
 }
 
 func of(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story) }
@@ -145,7 +148,11 @@ func (s *story) call(method string, args []string) error {
 	}
 	req.Header = header
 	client := http.Client{Transport: s.transport, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := client.Do(req)
+	return s.answered(client.Do(req))
+}
+
+// answered keeps an answer for the words that look at it.
+func (s *story) answered(res *http.Response, err error) error {
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package console
+package spreadsheet
 
 import (
 	"encoding/csv"
@@ -59,7 +59,7 @@ func TestAnExportIsWholeOrBreaks(t *testing.T) {
 	rows := [][][]string{{{"a", "=1"}}, {}, {{"b", "2"}}}
 	serve := func(broken int) *httptest.Server {
 		return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			if err := export(w, sheetFile{name: "x.csv", header: []string{"n", "v"}, page: pagesOf(rows, broken)}); err != nil {
+			if err := Send(w, File{Name: "x.csv", Header: []string{"n", "v"}, Page: pagesOf(rows, broken)}); err != nil {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
 		}))

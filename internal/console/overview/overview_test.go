@@ -1,4 +1,4 @@
-package console
+package overview
 
 import (
 	"testing"
@@ -10,7 +10,7 @@ import (
 func TestRegistrationsAreCountedByDayAndReason(t *testing.T) {
 	first := time.Date(2026, 11, 16, 0, 0, 0, 0, time.UTC)
 	at := func(days int, hours time.Duration) time.Time { return first.AddDate(0, 0, days).Add(hours * time.Hour) }
-	f := count([]backend.Registration{
+	f := Count([]backend.Registration{
 		{Status: "verified", CreatedAt: at(6, 23)}, {Status: "expired", CreatedAt: at(6, 1)}, {Status: "pending", CreatedAt: at(6, 0)},
 		{Status: "rejected", Reason: "bin_denied", CreatedAt: at(0, 0)}, {Status: "rejected", Reason: "declined", CreatedAt: at(0, 5)},
 		{Status: "rejected", Reason: "declined", CreatedAt: at(1, 5)}, {Status: "failed", CreatedAt: at(1, 6)},
@@ -24,7 +24,7 @@ func TestRegistrationsAreCountedByDayAndReason(t *testing.T) {
 	if d := f.Days[0]; d.Verified != 0 || d.Other != 2 {
 		t.Errorf("first day %+v", d)
 	}
-	if f.Reasons[0] != (reason{"declined", 2}) || len(f.Reasons) != 3 {
+	if f.Reasons[0] != (Reason{"declined", 2}) || len(f.Reasons) != 3 {
 		t.Errorf("reasons %+v", f.Reasons)
 	}
 }
@@ -33,9 +33,9 @@ func TestRegistrationsAreCountedByDayAndReason(t *testing.T) {
 // counts and the length of the period.
 func TestBarsStayInTheChart(t *testing.T) {
 	for _, days := range []int{7, 30} {
-		all := make([]day, days)
+		all := make([]Day, days)
 		for i := range all {
-			all[i] = day{Verified: i * i, Other: 1000 - i}
+			all[i] = Day{Verified: i * i, Other: 1000 - i}
 		}
 		draw(all)
 		for i, d := range all {
@@ -44,7 +44,7 @@ func TestBarsStayInTheChart(t *testing.T) {
 			}
 		}
 	}
-	none := make([]day, 7)
+	none := make([]Day, 7)
 	draw(none)
 	if none[3].GoodHigh != 0 {
 		t.Error("a bar for nothing")
