@@ -13,10 +13,6 @@ import (
 	"ccms/internal/problem"
 )
 
-// Budget is how long one answer of the store may take before it becomes a 504
-// (decision A5).
-const Budget = 2 * time.Second
-
 // tries bounds Update against a document that everyone writes at once.
 const tries = 100
 

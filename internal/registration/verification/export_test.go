@@ -11,7 +11,11 @@ func (p *Pipeline) Remembered() (clients, pairs int) {
 func (p *Pipeline) Held() int { return p.codes.held() }
 
 // Firms counts those whose endpoints are remembered.
-func (p *Pipeline) Firms() int { return len(p.gate.firms) }
+func (p *Pipeline) Firms() int {
+	p.gate.mu.Lock()
+	defer p.gate.mu.Unlock()
+	return len(p.gate.firms)
+}
 
 // Code opens a code that is held.
 func (p *Pipeline) Code(id string) ([]byte, bool) {
