@@ -46,7 +46,7 @@ func Read(posted *page.Posted, l *page.Language, form *page.Form) Card {
 	case err != nil:
 		wrong("number", "card.number.wrong")
 	}
-	switch c.Expiry, err = card.ParseExpiryText(tidyExpiry(posted.Text("expiry")), time.Now()); {
+	switch c.Expiry, err = ParseExpiry(posted.Text("expiry"), time.Now()); {
 	case posted.Text("expiry") == "":
 		wrong("expiry", "card.expiry.empty")
 	case err != nil:
@@ -61,9 +61,14 @@ func Read(posted *page.Posted, l *page.Language, form *page.Form) Card {
 	return c
 }
 
+// ParseExpiry reads the month of a card in every form people write it, as the
+// script's readExpiry does.
+func ParseExpiry(text string, now time.Time) (card.Expiry, error) {
+	return card.ParseExpiryText(tidyExpiry(text), now)
+}
+
 // tidyExpiry brings what people write (10 / 30, 1030, 1/30, 10-2030, 102030) into
-// a form package card reads, as the script's readExpiry does. What it does not
-// know comes back as it is.
+// a form package card reads. What it does not know comes back as it is.
 func tidyExpiry(text string) string {
 	parts := strings.FieldsFunc(text, func(c rune) bool { return c < '0' || '9' < c })
 	if len(parts) == 1 && len(parts[0]) > 2 {

@@ -12,21 +12,26 @@ import (
 	"ccms/internal/page/cardfields"
 )
 
-// read posts what a person typed and returns the card and what is wrong.
-func read(t testing.TB, number, expiry, code string) (c cardfields.Card, form *page.Form, wipe func()) {
+func english(t testing.TB) *page.Language {
 	t.Helper()
 	set, err := page.Parse(fstest.MapFS{}, "http://localhost:5000")
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := url.Values{"number": {number}, "expiry": {expiry}, "code": {code}}.Encode()
+	return set.Named("en")
+}
+
+// read posts number, expiry date and code as a person typed them and returns the
+// card and what is wrong.
+func read(t testing.TB, l *page.Language, typed [3]string) (c cardfields.Card, form *page.Form, wipe func()) {
+	t.Helper()
+	body := url.Values{"number": {typed[0]}, "expiry": {typed[1]}, "code": {typed[2]}}.Encode()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	posted, err := page.ReadPosted(httptest.NewRecorder(), r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := set.Named("en")
 	form = l.NewForm(cardfields.Fields(l, posted.Text("expiry"))...)
 	return cardfields.Read(posted, l, form), form, posted.Wipe
 }
@@ -42,7 +47,7 @@ func TestACardIsReadHoweverItIsWritten(t *testing.T) {
 		"six digits":              {"4111111111111111", "102040", "123"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, form, wipe := read(t, in[0], in[1], in[2])
+			c, form, wipe := read(t, english(t), in)
 			if wrong := form.Wrong(); len(wrong) > 0 {
 				t.Fatalf("%s: %s", wrong[0].ID, wrong[0].Error)
 			}
@@ -78,7 +83,7 @@ func TestMistakesStandAtTheirFields(t *testing.T) {
 		"three digits, unknown brand": {[3]string{"", "10/40", "123"}, "number"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, form, _ := read(t, c.in[0], c.in[1], c.in[2])
+			_, form, _ := read(t, english(t), c.in)
 			var wrong []string
 			for _, f := range form.Wrong() {
 				wrong = append(wrong, f.ID)
@@ -101,11 +106,12 @@ func FuzzRead(f *testing.F) {
 	f.Add("4111 1111 1111 1111", "10 / 40", "123")
 	f.Add("378282246310005", "2040-1", "١٢٣٤")
 	f.Add("", "////", "\x00")
+	l := english(f)
 	f.Fuzz(func(t *testing.T, number, expiry, code string) {
 		if strings.ToValidUTF8(number+expiry+code, "") != number+expiry+code || len(number+expiry+code) > 1000 {
 			return
 		}
-		c, form, _ := read(t, number, expiry, code)
+		c, form, _ := read(t, l, [3]string{number, expiry, code})
 		if len(form.Wrong()) > 0 {
 			return
 		}
