@@ -34,7 +34,7 @@ const (
 	lanes   = 4  // clients at a time
 )
 
-// protocol is how a load is sent, and how much of it. Each value is sent once
+// protocol is how values are sent, and how many. Each value is sent once
 // and looked for on its own.
 type protocol struct {
 	name    string
@@ -53,8 +53,8 @@ var protocols = []protocol{
 	{name: "HTTPS with HTTP 2", flags: []string{"--tls"}, http2: true, leaves: true, signUps: 10, logins: 50, cards: 300, refused: 120},
 }
 
-// load is what is sent to a process, and what of it must be gone afterwards.
-type load struct {
+// imprint is what is sent to a process, and what of it must be gone afterwards.
+type imprint struct {
 	protocol
 	p       *process
 	c       *client
@@ -65,18 +65,18 @@ type load struct {
 	needles []needle
 }
 
-func (l *load) keep(kind, value string) string {
+func (l *imprint) keep(kind, value string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.needles = append(l.needles, needle{kind, value})
 	return value
 }
 
-func (l *load) password() string { return l.keep("password", "Pw1-"+rand.Text()) }
+func (l *imprint) password() string { return l.keep("password", "Pw1-"+rand.Text()) }
 
-func (l *load) number(t testing.TB) string { return l.keep("card number", randomCard(t)) }
+func (l *imprint) number(t testing.TB) string { return l.keep("card number", randomCard(t)) }
 
-func (l *load) name() string { return l.keep("cardholder name", "ANN "+lettersOnly(rand.Text())) }
+func (l *imprint) name() string { return l.keep("cardholder name", "ANN "+lettersOnly(rand.Text())) }
 
 // lettersOnly maps digits to letters.
 func lettersOnly(s string) string {
@@ -90,7 +90,7 @@ func lettersOnly(s string) string {
 
 // code makes a code that no card has: one of three digits could not be told
 // from any three digits in memory. It is read as every code is, and refused.
-func (l *load) code(t testing.TB) string {
+func (l *imprint) code(t testing.TB) string {
 	n, err := rand.Int(rand.Reader, big.NewInt(1e15))
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func (l *load) code(t testing.TB) string {
 }
 
 // either is the service itself or the portal before it, in turn.
-func (l *load) either(i int, service string) string {
+func (l *imprint) either(i int, service string) string {
 	if i%2 == 0 {
 		return service
 	}
@@ -114,7 +114,7 @@ func (l *load) either(i int, service string) string {
 func TestMemoryHoldsNoSecret(t *testing.T) {
 	for _, how := range protocols {
 		t.Run(how.name, func(t *testing.T) {
-			l := &load{protocol: how, c: newClient(t)}
+			l := &imprint{protocol: how, c: newClient(t)}
 			l.p = start(t, append([]string{
 				"--login.bcrypt-cost", "10", "--login.lock-after", "1000", "--login.rate-per-address", "1000000", "--login.rate-per-network", "1000000",
 			}, how.flags...)...)
@@ -144,7 +144,7 @@ func TestMemoryHoldsNoSecret(t *testing.T) {
 }
 
 // connect makes a client that believes the process, when it needs to.
-func (l *load) connect(t *testing.T) {
+func (l *imprint) connect(t *testing.T) {
 	t.Helper()
 	if len(l.flags) == 0 {
 		return
@@ -160,7 +160,7 @@ func (l *load) connect(t *testing.T) {
 }
 
 // search looks for everything that was sent.
-func (l *load) search(t *testing.T) {
+func (l *imprint) search(t *testing.T) {
 	t.Helper()
 	found, size, err := newScanner(l.needles).scan(l.p.PID)
 	if err != nil {
@@ -177,7 +177,7 @@ func (l *load) search(t *testing.T) {
 
 // control sends requests but for their last byte and looks for them where they
 // must be. Then their senders go away.
-func (l *load) control(t *testing.T) {
+func (l *imprint) control(t *testing.T) {
 	t.Helper()
 	password, number, code, name := l.password(), l.number(t), l.code(t), l.name()
 	for _, call := range []struct{ base, path, body, token string }{
@@ -203,7 +203,7 @@ func (l *load) control(t *testing.T) {
 }
 
 // begin sends all of a request but its last byte.
-func (l *load) begin(t *testing.T, to, token, body string) io.Closer {
+func (l *imprint) begin(t *testing.T, to, token, body string) io.Closer {
 	t.Helper()
 	u, err := url.Parse(to)
 	if err != nil {
@@ -243,7 +243,7 @@ var manners = []func(*http.Request){
 
 // post sends request i in one of the manners until the answer is not that the
 // service is busy, and expects a status.
-func (l *load) post(t *testing.T, i int, url string, in any, token string, want int) {
+func (l *imprint) post(t *testing.T, i int, url string, in any, token string, want int) {
 	t.Helper()
 	for {
 		req, err := newRequest("POST", url, in, "Authorization", "Bearer "+token)
@@ -272,7 +272,7 @@ func (l *load) post(t *testing.T, i int, url string, in any, token string, want 
 
 // signUpAndLogIn makes accounts and knocks with right and wrong passwords, at
 // addresses that are known and that are not.
-func (l *load) signUpAndLogIn(t *testing.T, lane int) {
+func (l *imprint) signUpAndLogIn(t *testing.T, lane int) {
 	for i := lane; i < l.signUps; i += lanes {
 		name, password := fmt.Sprintf("person-%d", i), l.password()
 		email := name + "@example.com"
@@ -290,7 +290,7 @@ func (l *load) signUpAndLogIn(t *testing.T, lane int) {
 }
 
 // addCards adds cards, and tries to in ways that fail.
-func (l *load) addCards(t *testing.T, lane int) {
+func (l *imprint) addCards(t *testing.T, lane int) {
 	url := func(i int) string { return l.either(i, l.p.CreditCard) + "/api/customer/creditcard" }
 	for i := lane; i < l.cards; i += lanes {
 		l.post(t, i, url(i), newCard(printed(i, l.number(t)), fmt.Sprintf("%03d", i)), l.tokens[i%holders], 201)
@@ -303,7 +303,7 @@ func (l *load) addCards(t *testing.T, lane int) {
 }
 
 // register registers cards for a firm, and tries to in ways that fail.
-func (l *load) register(t *testing.T, lane int) {
+func (l *imprint) register(t *testing.T, lane int) {
 	url := func(i int) string { return l.either(i, l.p.CreditCard) + "/register" }
 	for i := lane; i < l.cards; i += lanes {
 		l.post(t, i, url(i), newRegistration(printed(i, l.number(t)), fmt.Sprintf("%03d", i), l.name()), l.firm.token, 201)
@@ -316,7 +316,7 @@ func (l *load) register(t *testing.T, lane int) {
 }
 
 // registerMany registers cards line by line in one body.
-func (l *load) registerMany(t *testing.T) {
+func (l *imprint) registerMany(t *testing.T) {
 	for i := range 2 {
 		var lines strings.Builder
 		for range l.cards / 5 {
@@ -339,7 +339,7 @@ func printed(i int, number string) string {
 
 // spoil makes a body, or who sends it, wrong in one of several ways, if it is
 // not yet by its code. It returns the token to use and what is answered.
-func (l *load) spoil(t *testing.T, i int, body map[string]any, number, token string) (string, int) {
+func (l *imprint) spoil(t *testing.T, i int, body map[string]any, number, token string) (string, int) {
 	switch i % 6 {
 	case 1:
 		return "none", 401 // nobody reads the body
@@ -358,7 +358,7 @@ var collected = regexp.MustCompile(`(?m)^go_gc_pause_seconds_count (\d+)`)
 
 // collections waits until garbage was collected n times more. Asking makes the
 // garbage that brings it about.
-func (l *load) collections(t *testing.T, n int) {
+func (l *imprint) collections(t *testing.T, n int) {
 	t.Helper()
 	count := func() int {
 		status, body, err := l.c.send("GET", l.p.Eureka+"/actuator/prometheus", nil)
