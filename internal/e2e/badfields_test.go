@@ -107,7 +107,7 @@ func encode(t *testing.T, v any) string {
 // forms are the bodies of the firms' routes.
 func (w *world) forms() []form {
 	all, firm := w.all.auth(), w.Login+"/api/firms/"+w.objects["firm"]
-	owner := w.owner.auth()
+	owner, hook := w.owner.auth(), w.CreditCard+"/v1/webhooks/"+w.objects["webhook"]
 	member := append(w.owner.auth(), "CCMS-Firm", w.objects["firm"], "CCMS-Mode", "test")
 	text, number := field{path: "reference", kind: "text"}, []string{"INVALID_CARD"}
 	client := []field{{path: "name", kind: "name"}, {path: "scopes", kind: "list of words"}, {path: "keys", kind: "object"},
@@ -125,6 +125,12 @@ func (w *world) forms() []form {
 		{"PUT", w.CreditCard + "/v1/settings", all, `{"verification":{"brands":["Visa","Mastercard"],"bin_allow":["411111","555555"],"bin_deny":["511111"],"velocity":"flag","bin_walk":"flag"}}`, []field{
 			{path: "verification", kind: "object"}, {path: "verification.brands", kind: "list of words"}, {path: "verification.bin_allow", kind: "list of words"},
 			{path: "verification.bin_deny", kind: "list of words"}, {path: "verification.velocity", kind: "choice"}, {path: "verification.bin_walk", kind: "choice"}, {path: "verification.endpoint", kind: "object"}}},
+		{"POST", w.CreditCard + "/v1/webhooks", all, `{"url":"https://hooks.acme.invalid/2","events":["registration.verified"]}`, []field{
+			{path: "url", kind: "word", required: true}, {path: "events", kind: "list of words"}}},
+		{"PATCH", hook, all, `{"url":"https://hooks.acme.invalid/3","events":["registration.verified"],"status":"enabled"}`, []field{
+			{path: "url", kind: "word"}, {path: "events", kind: "list of words"}, {path: "status", kind: "word"}}},
+		{"POST", hook + "/rotate", all, `{"expires_in":60}`, []field{{path: "expires_in", kind: "integer"}}},
+		{"POST", hook + "/replay", all, `{"since":"2026-01-01T00:00:00Z"}`, []field{{path: "since", kind: "word", required: true}}},
 		{"POST", w.Login + "/api/firms", w.operator.auth(), `{"name":"Third Ltd","owner":"third@example.com"}`, []field{{path: "name", kind: "name", required: true}, {path: "owner", kind: "text"}}},
 		{"PUT", firm, owner, `{"name":"Acme Ltd"}`, []field{{path: "name", kind: "name", required: true}}},
 		{"POST", firm + "/members", owner, `{"email":"fred@example.com","role":"viewer"}`, []field{{path: "email", kind: "word", required: true}, {path: "role", kind: "word", required: true}}},
@@ -321,6 +327,9 @@ func (w *world) refusesWhatIsGone(t *testing.T) {
 	}
 	for _, parameter := range []string{"limit", "cursor", "status", "last4", "from", "to", "mode", c.word} {
 		calls = append(calls, call{"a bad " + parameter, "GET", registrations + "?" + parameter + "=" + c.word, nil, all, 400, "VALIDATION_ERROR"})
+	}
+	for _, parameter := range []string{"from", "to", "format", "group", "mode", c.word} {
+		calls = append(calls, call{"a bad " + parameter, "GET", w.CreditCard + "/v1/reports/registrations?" + parameter + "=" + c.word, nil, all, 400, "VALIDATION_ERROR"})
 	}
 	for _, parameter := range []string{"limit", "cursor", "status", "last4", "expiring_before", c.word} {
 		calls = append(calls, call{"a bad " + parameter, "GET", w.CreditCard + "/v1/cards?" + parameter + "=" + c.word, nil, all, 400, "VALIDATION_ERROR"})

@@ -127,6 +127,16 @@ var rules = map[string]rule{
 	"DELETE /v1/links/{id}":                                    {service: "creditcard", needs: "cards:register", at: "/v1/links/{link}", object: "acme test"},
 	"POST /internal/links/open":                                {service: "creditcard", needs: "proof", body: "{}"},
 	"POST /internal/links/submit":                              {service: "creditcard", needs: "proof", body: "{}"},
+	"POST /v1/webhooks":                                        {service: "creditcard", needs: "webhooks:manage", body: `{"url":"https://hooks.evil.invalid/x"}`},
+	"GET /v1/webhooks":                                         {service: "creditcard", needs: "webhooks:manage"},
+	"GET /v1/webhooks/{id}":                                    {service: "creditcard", needs: "webhooks:manage", at: "/v1/webhooks/{webhook}", object: "acme test"},
+	"PATCH /v1/webhooks/{id}":                                  {service: "creditcard", needs: "webhooks:manage", at: "/v1/webhooks/{webhook}", body: `{"url":"https://hooks.evil.invalid/x"}`, object: "acme test"},
+	"DELETE /v1/webhooks/{id}":                                 {service: "creditcard", needs: "webhooks:manage", at: "/v1/webhooks/{webhook}", object: "acme test"},
+	"POST /v1/webhooks/{id}/rotate":                            {service: "creditcard", needs: "webhooks:manage", at: "/v1/webhooks/{webhook}/rotate", body: "{}", object: "acme test"},
+	"POST /v1/webhooks/{id}/test":                              {service: "creditcard", needs: "webhooks:manage", at: "/v1/webhooks/{webhook}/test", object: "acme test"},
+	"POST /v1/webhooks/{id}/replay":                            {service: "creditcard", needs: "webhooks:manage", at: "/v1/webhooks/{webhook}/replay", body: `{"since":"2026-01-01T00:00:00Z"}`, object: "acme test"},
+	"GET /v1/webhooks/{id}/deliveries":                         {service: "creditcard", needs: "webhooks:manage", at: "/v1/webhooks/{webhook}/deliveries", object: "acme test"},
+	"GET /v1/reports/registrations":                            {service: "creditcard", needs: "reports:read"},
 	"GET /v1/audit":                                            {service: "creditcard", needs: "reports:read"},
 	"POST /internal/cardholders/{id}/erase":                    {service: "creditcard", needs: "proof", at: "/internal/cardholders/{cardholder}/erase"},
 	"GET /internal/cardholders/{id}/cards":                     {service: "creditcard", needs: "proof", at: "/internal/cardholders/{cardholder}/cards"},
@@ -300,7 +310,7 @@ func (w *world) marks() map[string][]string {
 	o := w.objects
 	return map[string][]string{
 		"acme":      {o["firm"], o["member"], o["client"], w.live.id, w.revoked.id, "Acme Ltd", w.owner.email, w.viewer.email},
-		"acme test": {o["registration"], o["token"], o["link"], "link of acme", `"reference of acme"`, "Agatha", acmesCard, acmesCard[12:]},
+		"acme test": {o["registration"], o["token"], o["link"], "link of acme", o["webhook"], "hooks.acme", `"reference of acme"`, "Agatha", acmesCard, acmesCard[12:]},
 		"acme live": {o["liveRegistration"], o["liveToken"], "live reference of acme"},
 		"ann":       {o["cardToken"], o["session"], w.ann.email, annsCard, "***" + annsCard[12:]},
 	}
@@ -335,7 +345,7 @@ func (w *world) state(t *testing.T) map[string]string {
 		url    string
 		header []string
 	}{
-		{w.CreditCard + "/v1/registrations", acme}, {w.CreditCard + "/v1/cards", acme}, {w.CreditCard + "/v1/links", acme},
+		{w.CreditCard + "/v1/registrations", acme}, {w.CreditCard + "/v1/cards", acme}, {w.CreditCard + "/v1/links", acme}, {w.CreditCard + "/v1/webhooks", acme}, {w.CreditCard + "/v1/webhooks/" + w.objects["webhook"] + "/deliveries", acme},
 		{w.CreditCard + "/v1/settings", ofTest}, {w.CreditCard + "/v1/settings", ofLive},
 		{w.CreditCard + "/status/" + w.objects["registration"], w.all.auth()}, {w.CreditCard + "/status/" + w.objects["liveRegistration"], w.live.auth()},
 		{firm, w.owner.auth()}, {firm + "/members", w.owner.auth()}, {firm + "/clients", w.owner.auth()},

@@ -162,7 +162,11 @@ func (w *world) fill(t *testing.T) {
 		URL string `json:"url"`
 	}
 	w.c.must(t, 201, "POST", w.CreditCard+"/v1/links", map[string]string{"mode": "link", "reference": "link of acme"}, &link, w.all.auth()...)
-	w.objects["link"], w.objects["client"] = link.ID, w.all.id
+	var webhook struct {
+		ID string `json:"id"`
+	}
+	w.c.must(t, 201, "POST", w.CreditCard+"/v1/webhooks", `{"url":"https://hooks.acme.invalid/ccms"}`, &webhook, w.all.auth()...)
+	w.objects["link"], w.objects["webhook"], w.objects["client"] = link.ID, webhook.ID, w.all.id
 	var members struct {
 		Data []struct {
 			ID    string `json:"member_id"`
