@@ -91,7 +91,12 @@ class Product {
 
   async post(path, body, token = "") {
     const headers = { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) };
-    return expectOK(fetch(this.portal + path, { method: "POST", headers, body: JSON.stringify(body) }));
+    // Passwords are hashed a few at a time: on a busy machine the answer is to
+    // come back.
+    return until(`${path} to be taken`, async () => {
+      const answer = await fetch(this.portal + path, { method: "POST", headers, body: JSON.stringify(body) });
+      return answer.status === 503 ? undefined : expectOK(answer);
+    });
   }
 
   // token logs a person in by the API.

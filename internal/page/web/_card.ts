@@ -225,13 +225,26 @@ export function start(form: HTMLFormElement, hooks: Hooks = {}): CardForm {
 
   for (const id of ids) {
     // Leaving a field shows only what nothing typed elsewhere can mend.
-    errors.input(id).addEventListener("blur", () => {
-      const found = wrong(id, false);
-      if (!found || (id === "code" && !brand())) return;
-      show(id, found);
-      tell(id);
-    });
+    errors.input(id).addEventListener("blur", () =>
+      afterPress(() => {
+        const found = wrong(id, false);
+        if (!found || (id === "code" && !brand())) return;
+        show(id, found);
+        tell(id);
+      }),
+    );
   }
+
+  // An error makes the page longer. While a button is being pressed it waits, or
+  // the button would move away from under the mouse and not be clicked.
+  function afterPress(check: () => void): void {
+    if (!pressed) return check();
+    window.addEventListener("pointerup", () => setTimeout(check), { once: true });
+  }
+
+  let pressed = false;
+  window.addEventListener("pointerdown", () => (pressed = true), true);
+  for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => (pressed = false), true);
 
   let sending = false;
   form.addEventListener("submit", (event) => {
