@@ -1,6 +1,7 @@
 package forms
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -53,10 +54,7 @@ func Chosen(q url.Values, form *page.Form) url.Values {
 // "to" does not count any more, a person's does. It notes at a field what is no
 // day.
 func Asked(chosen url.Values, form *page.Form) url.Values {
-	q := url.Values{}
-	for name, values := range chosen {
-		q[name] = values
-	}
+	q := maps.Clone(chosen)
 	for _, name := range []string{"from", "to"} {
 		text := q.Get(name)
 		if text == "" {
