@@ -39,29 +39,19 @@ func (p *process) do(ctx context.Context, name string, args []byte) (any, error)
 	return command.Desk{Mail: p.openMailQueue, Logs: p.auditLogs(), Firms: p.firmsForCommands, Store: p.DB, Retention: p.kept, Inventory: p.keysAndAlgorithms, Keys: p.keysForCommands}.Do(ctx, name, args)
 }
 
-// keyRing names where a service keeps its record and its keys.
-type keyRing struct{ service, collection, keys, file string }
-
-func keyRings() []keyRing {
-	return []keyRing{
-		{chassis.LoginService, loginAudit, "LoginKey", "login.key"},
-		{chassis.CardService, cardAudit, "CreditCardKey", "creditcard.key"},
-	}
-}
-
 // auditLogs are those of the services this process belongs to.
 func (p *process) auditLogs() []command.Log {
 	var logs []command.Log
-	for _, b := range keyRings() {
-		if !p.holds(b.service, b.file) {
+	for _, b := range chassis.KeyRings() {
+		if !p.Holds(b.Service, b.File) {
 			continue
 		}
-		logs = append(logs, command.Log{Service: b.service, Open: func(ctx context.Context) (audit.Config, error) {
-			ring, err := p.openRing(ctx, b.keys, b.file)
+		logs = append(logs, command.Log{Service: b.Service, Open: func(ctx context.Context) (audit.Config, error) {
+			ring, err := p.OpenRing(ctx, b.Keys, b.File)
 			if err != nil {
 				return audit.Config{}, err
 			}
-			return p.auditConfig(ctx, ring, b.collection)
+			return p.AuditConfig(ctx, ring, b.Collection)
 		}})
 	}
 	return logs
@@ -175,22 +165,4 @@ func (p *process) openExisting(ctx context.Context) (err error) {
 	}
 	p.DB, err = chassis.SQLite(ctx, p.Dir)
 	return err
-}
-
-// holds reports whether the keys of a service are those of this process.
-// Opening its books with any other would make a key under the wrong root.
-func (p *process) holds(service, file string) bool {
-	for _, s := range p.Services {
-		if s.Name == service {
-			return true
-		}
-	}
-	if len(p.Services) > 0 {
-		return false
-	}
-	if !p.Settings.Keyring.URL.IsZero() {
-		return p.Settings.Store.URL.Scheme() == "sqlite" // all services share the root
-	}
-	_, err := os.Stat(p.Dir.File("keys", file))
-	return err == nil
 }

@@ -23,11 +23,11 @@ func (p *process) wireCards(ctx context.Context, s *chassis.Service) error {
 	if err := p.Connect(s, chassis.LoginService); err != nil {
 		return err
 	}
-	ring, err := p.openRing(ctx, "CreditCardKey", "creditcard.key")
+	ring, err := p.OpenRing(ctx, "CreditCardKey", "creditcard.key")
 	if err != nil {
 		return err
 	}
-	log, err := p.openAudit(ctx, s, ring, cardAudit)
+	log, err := p.OpenAudit(ctx, s, ring, chassis.CardAudit)
 	if err != nil {
 		return err
 	}

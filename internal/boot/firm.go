@@ -83,14 +83,14 @@ func (p *process) firmsForCommands(ctx context.Context) (*firm.Service, error) {
 	if p.firms != nil {
 		return p.firms, nil
 	}
-	if !p.holds(chassis.LoginService, "login.key") {
+	if !p.Holds(chassis.LoginService, "login.key") {
 		return nil, errors.New("firms are the login service's: name its data folder with --data")
 	}
-	ring, err := p.openRing(ctx, "LoginKey", "login.key")
+	ring, err := p.OpenRing(ctx, "LoginKey", "login.key")
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := p.auditConfig(ctx, ring, loginAudit)
+	cfg, err := p.AuditConfig(ctx, ring, chassis.LoginAudit)
 	if err != nil {
 		return nil, err
 	}

@@ -70,18 +70,18 @@ func (p *process) keysAndAlgorithms(ctx context.Context) (inventory.Config, erro
 		return c, err
 	}
 	c.Certificates = append(c.Certificates, own...)
-	for _, l := range keyRings() {
-		if !p.holds(l.service, l.file) {
+	for _, l := range chassis.KeyRings() {
+		if !p.Holds(l.Service, l.File) {
 			continue
 		}
-		ring, err := p.openRing(ctx, l.keys, l.file)
+		ring, err := p.OpenRing(ctx, l.Keys, l.File)
 		if err != nil {
 			return c, err
 		}
-		c.Files["root key of the "+l.service] = cmp.Or(strings.TrimPrefix(p.Settings.Keyring.URL.Reveal(), "file:"), p.Dir.File("keys", l.file))
-		c.Rings = append(c.Rings, inventory.Ring{Service: l.service, List: func(ctx context.Context) iter.Seq2[keyring.Info, error] { return ring.List(ctx) }})
-		if l.service == chassis.LoginService {
-			keys, err := p.signingKeys(ctx, ring)
+		c.Files["root key of the "+l.Service] = cmp.Or(strings.TrimPrefix(p.Settings.Keyring.URL.Reveal(), "file:"), p.Dir.File("keys", l.File))
+		c.Rings = append(c.Rings, inventory.Ring{Service: l.Service, List: func(ctx context.Context) iter.Seq2[keyring.Info, error] { return ring.List(ctx) }})
+		if l.Service == chassis.LoginService {
+			keys, err := p.SigningKeys(ctx, ring)
 			if err != nil {
 				return c, err
 			}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"time"
 
 	"ccms/internal/audit"
 	"ccms/internal/boot/chassis"
@@ -34,16 +33,16 @@ type books struct {
 }
 
 func (p *process) openBooks(ctx context.Context, s *chassis.Service) (b books, err error) {
-	if b.ring, err = p.openRing(ctx, "LoginKey", "login.key"); err != nil {
+	if b.ring, err = p.OpenRing(ctx, "LoginKey", "login.key"); err != nil {
 		return b, err
 	}
-	if b.keys, err = p.signingKeys(ctx, b.ring); err != nil {
+	if b.keys, err = p.SigningKeys(ctx, b.ring); err != nil {
 		return b, err
 	}
-	if b.audit, err = p.openAudit(ctx, s, b.ring, loginAudit); err != nil {
+	if b.audit, err = p.OpenAudit(ctx, s, b.ring, chassis.LoginAudit); err != nil {
 		return b, err
 	}
-	b.counters, err = openCounters(ctx, p, b.ring)
+	b.counters, err = p.OpenCounters(ctx, b.ring)
 	issuer := p.Public.String()
 	b.issuer = identity.NewIssuer(identity.IssuerConfig{Keys: b.keys, Issuer: issuer, Audience: audience})
 	b.verifier = identity.NewVerifier(identity.VerifierConfig{
@@ -150,54 +149,6 @@ func (p *process) wireAccounts(ctx context.Context, s *chassis.Service, of accou
 	return accounts, nil
 }
 
-// openRing opens the keys of a service, wrapped by its root key.
-func (p *process) openRing(ctx context.Context, collection, file string) (*keyring.Ring, error) {
-	root, err := chassis.RootKey(p.Settings.Keyring.URL.Reveal(), p.Dir.File("keys", file))
-	if err != nil {
-		return nil, err
-	}
-	return keyring.Open(ctx, keyring.Config{Root: root, DB: p.DB, Collection: collection})
-}
-
-// openAudit opens the record of a service; it is closed after all work ended.
-func (p *process) openAudit(ctx context.Context, s *chassis.Service, ring *keyring.Ring, collection string) (*audit.Log, error) {
-	cfg, err := p.auditConfig(ctx, ring, collection)
-	if err != nil {
-		return nil, err
-	}
-	log, err := audit.Open(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("open audit log: %w", err)
-	}
-	s.Closers = append(s.Closers, log.Close)
-	return log, nil
-}
-
-// The collections of the services' records.
-const (
-	loginAudit = "LoginAudit"
-	cardAudit  = "CreditCardAudit"
-)
-
-func (p *process) auditConfig(ctx context.Context, ring *keyring.Ring, collection string) (audit.Config, error) {
-	key, err := ring.Secret(ctx, "audit")
-	if err != nil {
-		return audit.Config{}, fmt.Errorf("audit key: %w", err)
-	}
-	return audit.Config{DB: p.DB, Key: key, Collection: collection}, nil
-}
-
-func openCounters(ctx context.Context, p *process, ring *keyring.Ring) (*limit.Counters, error) {
-	key, err := ring.Secret(ctx, "limit")
-	if err != nil {
-		return nil, fmt.Errorf("counter key: %w", err)
-	}
-	return limit.Open(ctx, limit.Config{DB: p.DB, Key: key})
-}
-
-// minTokenLife is the life of firms' tokens, which no setting shortens.
-const minTokenLife = 10 * time.Minute
-
 // algorithms are those a token of ours may have: while a new algorithm takes
 // over, tokens of the old one go on; HS256 shares no verifier with others.
 func algorithms(configured string) []string {
@@ -205,19 +156,6 @@ func algorithms(configured string) []string {
 		return []string{identity.HS256}
 	}
 	return []string{identity.ES256, identity.RS256}
-}
-
-func (p *process) signingKeys(ctx context.Context, ring *keyring.Ring) (*identity.Keys, error) {
-	cfg := p.Settings.Login
-	k := identity.KeysConfig{DB: p.DB, Sealer: ring, Algorithm: cfg.JWTAlgorithm, TokenLife: max(cfg.TokenTTL, minTokenLife)}
-	if cfg.JWTAlgorithm == identity.HS256 {
-		key, err := chassis.ReadSecret(cfg.JWTSecretFile)
-		if err != nil {
-			return nil, err
-		}
-		k.Secret = key
-	}
-	return identity.OpenKeys(ctx, k)
 }
 
 // remoteCards asks the card service on behalf of an account.

@@ -42,27 +42,27 @@ func (p *process) keysForCommands(ctx context.Context) ([]*rotation.Keeper, erro
 	if len(p.Services) > 0 || p.keepers != nil {
 		return p.keepers, nil
 	}
-	for _, l := range keyRings() {
-		if !p.holds(l.service, l.file) {
+	for _, l := range chassis.KeyRings() {
+		if !p.Holds(l.Service, l.File) {
 			continue
 		}
 		k, err := p.openKeeper(ctx, l)
 		if err != nil {
-			return nil, fmt.Errorf("keys of the %s: %w", l.service, err)
+			return nil, fmt.Errorf("keys of the %s: %w", l.Service, err)
 		}
 		p.keepers = append(p.keepers, k)
 	}
 	return p.keepers, nil
 }
 
-func (p *process) openKeeper(ctx context.Context, l keyRing) (*rotation.Keeper, error) {
-	c := rotation.Config{Service: l.service}
+func (p *process) openKeeper(ctx context.Context, l chassis.KeyRing) (*rotation.Keeper, error) {
+	c := rotation.Config{Service: l.Service}
 	var err error
-	if c.Ring, err = p.openRing(ctx, l.keys, l.file); err != nil {
+	if c.Ring, err = p.OpenRing(ctx, l.Keys, l.File); err != nil {
 		return nil, err
 	}
-	if l.service == chassis.LoginService {
-		c.Signing, err = p.signingKeys(ctx, c.Ring)
+	if l.Service == chassis.LoginService {
+		c.Signing, err = p.SigningKeys(ctx, c.Ring)
 	} else {
 		c.Vault = vault.New(vault.Config{Keys: c.Ring})
 		c.Books, err = p.sealed(ctx)
@@ -70,7 +70,7 @@ func (p *process) openKeeper(ctx context.Context, l keyRing) (*rotation.Keeper, 
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := p.auditConfig(ctx, c.Ring, l.collection)
+	cfg, err := p.AuditConfig(ctx, c.Ring, l.Collection)
 	if err != nil {
 		return nil, err
 	}
