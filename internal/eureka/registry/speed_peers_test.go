@@ -240,9 +240,16 @@ func TestSpeedBesideTheReference(t *testing.T) {
 		})
 		fmt.Printf("\n| %d instances, %d an application | reference | ours |\n| --- | --- | --- |\n", c.n, c.per)
 		for i, row := range rows {
-			if i < len(figures[0]) && i < len(figures[1]) {
-				fmt.Printf("| %s | %s | %s |\n", row, figures[0][i], figures[1][i])
+			fmt.Printf("| %s", row)
+			for _, f := range figures {
+				if i < len(f) { // one of them may be left out with -run
+					row = f[i]
+				} else {
+					row = "-"
+				}
+				fmt.Printf(" | %s", row)
 			}
+			fmt.Println(" |")
 		}
 	}
 }
