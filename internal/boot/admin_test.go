@@ -167,7 +167,7 @@ func change(t *testing.T, s config.Settings, collection string, with func(store.
 
 func TestAuditVerifyNamesThePlaceThatWasAltered(t *testing.T) {
 	s := noServer(t)
-	change(t, s, loginAudit, func(c store.Collection) {
+	change(t, s, chassis.LoginAudit, func(c store.Collection) {
 		for d, err := range c.Find(t.Context(), store.Query{Desc: true}) {
 			if err != nil {
 				t.Fatal(err)
@@ -199,7 +199,7 @@ func TestAuditVerifyFindsALogThatWasReplacedAsAWhole(t *testing.T) {
 	if text, err := answerOf(s, verify, "text"); err != nil {
 		t.Fatal(text, err)
 	}
-	for _, name := range []string{loginAudit, loginAudit + "Checkpoint"} {
+	for _, name := range []string{chassis.LoginAudit, chassis.LoginAudit + "Checkpoint"} {
 		change(t, s, name, func(c store.Collection) {
 			for d, err := range c.Find(t.Context(), store.Query{}) {
 				if err == nil {

@@ -43,10 +43,10 @@ func (p *process) openMail() (sender, error) {
 
 // openMailQueue opens the queue for commands: it sends nothing.
 func (p *process) openMailQueue(ctx context.Context) (*outbox.Queue, error) {
-	if !p.holds(chassis.LoginService, "login.key") {
+	if !p.Holds(chassis.LoginService, "login.key") {
 		return nil, errors.New("mails are the login service's: name its data folder with --data")
 	}
-	ring, err := p.openRing(ctx, "LoginKey", "login.key")
+	ring, err := p.OpenRing(ctx, "LoginKey", "login.key")
 	if err != nil {
 		return nil, err
 	}
