@@ -113,8 +113,10 @@ func TestWhatIsNoSuccess(t *testing.T) {
 		failure string
 		shown   string
 	}{
-		"500":                  {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "card 4111 1111 1111 1111 \x00\xff", 500) }, 500, "status", "card **** **** **** 1111 \ufffd\ufffd\n"},
-		"a redirect":           {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", 307) }, 307, "status", ""},
+		"500": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "card 4111 1111 1111 1111 \x00\xff", 500) }, 500, "status", "card **** **** **** 1111 \ufffd\ufffd\n"},
+		"a redirect": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusTemporaryRedirect)
+		}, 307, "status", ""},
 		"304":                  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(304) }, 304, "status", ""},
 		"a connection closed":  {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 0, "unreachable", ""},
 		"silence":              {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 0, "too_slow", ""},

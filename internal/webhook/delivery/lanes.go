@@ -178,11 +178,20 @@ func (s *Service) lookIntoStore(ctx context.Context) {
 			return
 		}
 		endpointID, _, _ := strings.Cut(first.Value.Lane, "/")
-		if !first.Value.due().After(now) {
+		if !first.Value.due().After(now) && s.dry(endpointID) {
 			s.takeUp(ctx, endpointID, now)
 		}
 		behind = endpointID + "0" // follows the slash
 	}
+}
+
+// dry reports whether nothing of a lane waits in memory: while something does,
+// what waits behind it in the store is not read again at every look.
+func (s *Service) dry(endpointID string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lanes[endpointID]
+	return l == nil || len(l.ready) == 0
 }
 
 // takeUp hands over what is due in one lane, the oldest first.
