@@ -122,8 +122,9 @@ type Job struct {
 	Vault Vault
 	// Active is the version each key seals under now, by key id.
 	Active map[string]uint32
-	// PerSecond is how many documents are changed in a second at most, so that
-	// whoever uses the store meanwhile notices little. Default 500.
+	// PerSecond is how many documents are changed in a second at most. Each is
+	// followed by a pause of at least the time it took, so that whoever uses the
+	// store meanwhile notices little, least of all when it is slow. Default 200.
 	PerSecond int
 	// Done is told of every document that was passed: how many values it has,
 	// how many of them were moved, and how many do not open. Required.
@@ -136,10 +137,10 @@ type Job struct {
 // store or the root key, or with ctx.
 func (b Book) Rewrap(ctx context.Context, j Job) error {
 	if j.PerSecond <= 0 {
-		j.PerSecond = 500
+		j.PerSecond = 200
 	}
-	pace := time.NewTicker(time.Second / time.Duration(j.PerSecond))
-	defer pace.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	return b.each(ctx, func(e entry) error {
 		values := int64(len(e.versions))
 		if !j.due(e) {
@@ -147,11 +148,13 @@ func (b Book) Rewrap(ctx context.Context, j Job) error {
 			return nil
 		}
 		select {
-		case <-pace.C:
+		case <-pause.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		began := time.Now()
 		moved, failed, err := b.move(ctx, j, e.id)
+		pause.Reset(max(time.Second/time.Duration(j.PerSecond), time.Since(began)))
 		if err == nil {
 			j.Done(values, moved, failed)
 		}
