@@ -2,11 +2,13 @@ package boot
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"ccms/internal/boot/chassis"
 	"ccms/internal/eureka"
 	"ccms/internal/eureka/registry"
+	"ccms/internal/eureka/registry/peer"
 	"ccms/internal/figures"
 	"ccms/internal/identity"
 )
@@ -23,6 +25,18 @@ func (p *process) addEureka(ctx context.Context) (*chassis.Service, error) {
 		Log:       p.Log.Of(eureka.Audience),
 		Snapshot:  p.Dir.File("registry.json"),
 		Authorize: func(r *http.Request) bool { return prove(r) == identity.PurposeRegistry },
+		Sign: func(audience, method, path string) (string, error) {
+			return p.Prover.Sign(audience, identity.PurposeRegistry, method, path)
+		},
+		Peers: p.Settings.Eureka.Peers.Reveal(),
+		Peer:  peer.Config{HTTP: &http.Client{Transport: p.Trust.Transport(eureka.Audience)}},
+	})
+	s.Retire = r.Retire
+	s.Actuator.AddHealth("peers", true, func(context.Context) error {
+		if !r.Open() {
+			return errors.New("the lists of the other registries have not been read yet")
+		}
+		return nil
 	})
 	r.Routes(s.Mux)
 	s.Actuator.Registry().MustRegister(figures.Registry(r))

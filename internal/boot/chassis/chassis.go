@@ -71,6 +71,8 @@ type Service struct {
 	Actuator *actuator.Actuator
 	Client   *discovery.Client // nil for the registry
 	Needs    []string          // services it must have found to be ready
+	// Retire says to those who wait that the service will stop; nil for nothing.
+	Retire func()
 	// Authenticate finds out who sent a request; nil while nobody can.
 	Authenticate httpserver.Authenticate
 	Work         []func(context.Context) error
@@ -202,13 +204,20 @@ func (s *Service) runs() lifecycle.Service {
 	run := lifecycle.Service{
 		Serve:  s.Server.Run,
 		Work:   s.Work,
-		Retire: func() { s.Actuator.SetReady(false) },
+		Retire: s.retire,
 		Close:  append([]func(context.Context) error{func(context.Context) error { s.Actuator.Close(); return nil }}, s.Closers...),
 	}
 	if s.Client != nil {
 		run.Join, run.Await = s.Client.Run, s.AwaitOthers
 	}
 	return run
+}
+
+func (s *Service) retire() {
+	s.Actuator.SetReady(false)
+	if s.Retire != nil {
+		s.Retire()
+	}
 }
 
 // AwaitOthers returns once the service has found those it needs.
