@@ -65,7 +65,7 @@ function checked(most) {
 function ask(what, lines) {
   const root = new URL("..", import.meta.url).pathname;
   const answer = execFileSync("go", ["run", "./scripts/cardfacts", what], { cwd: root, input: lines.join("\n") + "\n", maxBuffer: 1 << 28 });
-  return answer.toString().trimEnd().split("\n");
+  return answer.toString().split("\n").slice(0, -1);
 }
 
 test("numbers have the same brand here and on the server", () => {
