@@ -133,7 +133,7 @@ func TestOpenMail(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := &process{Process: &chassis.Process{Settings: s, Dir: datadir.At(s.Data)}}
-			m, err := p.openMail()
+			m, err := p.OpenMail()
 			if tt.want == "" {
 				if err == nil {
 					err = m.Close()

@@ -88,7 +88,7 @@ type accountsOf struct {
 }
 
 func (p *process) wireAccounts(ctx context.Context, s *chassis.Service, of accountsOf) (*login.Service, error) {
-	sender, err := p.openMail()
+	sender, err := p.OpenMail()
 	if err != nil {
 		return nil, fmt.Errorf("login: %w", err)
 	}

@@ -222,7 +222,7 @@ func TestAnEndpointThatIsGoneIsDisabledAtOnce(t *testing.T) {
 		hook := w.create(acme, farURL)
 		stop := w.run()
 		w.happens(event("firm_acme", webhook.CardEnabled))
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		if h := w.hook(acme, hook.ID); h.Status != "disabled" || h.Reason != "gone" || len(f.heard()) != 1 {
 			t.Errorf("after %d calls it is %+v", len(f.heard()), h)
 		}
@@ -239,9 +239,9 @@ func (w *world) lag(f *far, firm string) time.Duration {
 		e := event(firm, webhook.CardEnabled)
 		sent[e.ID] = time.Now()
 		w.happens(e)
-		time.Sleep(20 * time.Millisecond)
+		<-time.After(20 * time.Millisecond)
 	}
-	time.Sleep(time.Second)
+	<-time.After(time.Second)
 	var lags []time.Duration
 	for _, c := range f.heard() {
 		if at, ok := sent[c.id]; ok {
