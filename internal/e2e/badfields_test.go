@@ -123,7 +123,7 @@ func (w *world) forms() []form {
 		{"POST", w.CreditCard + "/v1/links", all, `{"mode":"redirect","return_url":"https://shop.example.com/back"}`, []field{{path: "return_url", kind: "word", required: true}}},
 		{"POST", w.CreditCard + "/v1/links", all, `{"mode":"embed","origin":"https://shop.example.com"}`, []field{{path: "origin", kind: "word", required: true}}},
 		{"PUT", w.CreditCard + "/v1/settings", all, `{"verification":{"brands":["Visa","Mastercard"],"bin_allow":["411111","555555"],"bin_deny":["511111"],"velocity":"flag","bin_walk":"flag"}}`, []field{
-			{path: "verification", kind: "object"}, {path: "verification.brands", kind: "list of words"}, {path: "verification.bin_allow", kind: "list of words"},
+			{path: "verification", kind: "object", required: true}, {path: "verification.brands", kind: "list of words"}, {path: "verification.bin_allow", kind: "list of words"},
 			{path: "verification.bin_deny", kind: "list of words"}, {path: "verification.velocity", kind: "choice"}, {path: "verification.bin_walk", kind: "choice"}, {path: "verification.endpoint", kind: "object"}}},
 		{"POST", w.CreditCard + "/v1/webhooks", all, `{"url":"https://hooks.acme.invalid/2","events":["registration.verified"]}`, []field{
 			{path: "url", kind: "word", required: true}, {path: "events", kind: "list of words"}}},

@@ -40,6 +40,9 @@ func TestSettingsTakeBackWhatTheyGive(t *testing.T) {
 	if want(t, raised, 200, ""); strings.Count(raised.body, `"signing_secret":"whsec_`) != 1 {
 		t.Errorf("a raised version gave %s", raised.body)
 	}
+	for _, forgot := range []string{`{}`, `{"verification":null}`} {
+		want(t, w.do(settingsCall("PUT", as, forgot)), 400, "VALIDATION_ERROR")
+	}
 	want(t, w.do(settingsCall("PUT", as, `{"verification":{}}`)), 200, "")
 	if got := w.do(settingsCall("GET", as, "")); strings.Contains(got.body, "endpoint") || strings.Contains(got.body, "Visa") {
 		t.Errorf("emptied, they are %s", got.body)

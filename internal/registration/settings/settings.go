@@ -121,9 +121,18 @@ func (s *Service) handleGet(r *http.Request, _ httpserver.None) (Settings, error
 	return found.Value, err
 }
 
+// body is what handlePut takes. Rules that are left out are no rules to be kept:
+// they would take a firm's deny list away unawares.
+type body struct {
+	Rules *verification.Rules `json:"verification"`
+}
+
 // handlePut takes what handleGet gives. The answer also has signing_secret when
 // one was made, this once.
-func (s *Service) handlePut(r *http.Request, in Settings) (secret.Bytes, error) {
+func (s *Service) handlePut(r *http.Request, in body) (secret.Bytes, error) {
+	if in.Rules == nil {
+		return secret.Bytes{}, problem.Validation("Send verification, with all the rules that shall hold from now on.")
+	}
 	p := identity.FromContext(r.Context())
 	mode, err := tenant.OneMode(p)
 	if err != nil {
@@ -137,7 +146,7 @@ func (s *Service) handlePut(r *http.Request, in Settings) (secret.Bytes, error) 
 	var made secret.Bytes
 	defer func() { made.Wipe() }()
 	err = s.audited(r.Context(), e, func() error {
-		kept, made, err = s.change(r.Context(), p.FirmID, mode, in)
+		kept, made, err = s.change(r.Context(), p.FirmID, mode, Settings{*in.Rules})
 		return err
 	})
 	if err != nil {
