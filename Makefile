@@ -12,7 +12,7 @@ build: ## the binary
 # What secrets leave in memory is erased where the platform can
 # (docs/secrets-in-memory.md): that is an experiment of the Go runtime.
 release: ## the binary for production
-	CGO_ENABLED=0 GOEXPERIMENT=runtimesecret go build -trimpath -o bin/release/ccms ./cmd/ccms
+	CGO_ENABLED=0 GOEXPERIMENT=runtimesecret go build -trimpath -buildvcs=auto -o bin/release/ccms ./cmd/ccms
 
 test: ## every test
 	go test ./...
