@@ -51,7 +51,9 @@ func cmdPerson(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func cmdBrowse(method string) func(*testscript.TestScript, bool, []string) {
-	return func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(of(ts).browse(method, args[0], args[1:])) }
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		ts.Check(of(ts).browse(method, args[0], args[1:]))
+	}
 }
 
 // browse opens a page of the portal, or sends a form of fields name=value.
