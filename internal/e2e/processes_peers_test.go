@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -31,14 +30,14 @@ type cluster struct {
 	t       testing.TB
 	dir     string
 	flags   map[string][]string // by command
-	eurekas []*member
-	logins  []*member
-	cards   []*member
-	portals []*member
+	eurekas []*runner
+	logins  []*runner
+	cards   []*runner
+	portals []*runner
 }
 
-// member is one process of it.
-type member struct {
+// runner is one process of it.
+type runner struct {
 	*process
 	command string
 	url     string
@@ -81,8 +80,8 @@ func startCluster(t testing.TB) *cluster {
 }
 
 // members are all processes.
-func (c *cluster) members() []*member {
-	var all []*member
+func (c *cluster) members() []*runner {
+	var all []*runner
 	for i := range c.logins {
 		all = append(all, c.logins[i], c.eurekas[i], c.cards[i], c.portals[i])
 	}
@@ -90,8 +89,8 @@ func (c *cluster) members() []*member {
 }
 
 // launch starts a process in a folder of its own.
-func (c *cluster) launch(command, folder string) *member {
-	m := &member{command: command, process: launch(filepath.Join(c.dir, folder), command, c.flags[command]...)}
+func (c *cluster) launch(command, folder string) *runner {
+	m := &runner{command: command, process: launch(filepath.Join(c.dir, folder), command, c.flags[command]...)}
 	c.t.Cleanup(func() {
 		if err := m.stop(); err != nil && !m.killed() {
 			c.t.Errorf("%s: %v", folder, err)
@@ -100,13 +99,13 @@ func (c *cluster) launch(command, folder string) *member {
 	return m
 }
 
-func (m *member) ready(t testing.TB) { m.url = m.await(t, listening) }
+func (m *runner) ready(t testing.TB) { m.url = m.await(t, listening) }
 
 // killed reports whether the process, which has ended, was killed.
-func (m *member) killed() bool { return !m.cmd.ProcessState.Exited() }
+func (m *runner) killed() bool { return !m.cmd.ProcessState.Exited() }
 
 // restart starts a process again that was killed.
-func (c *cluster) restart(m *member) {
+func (c *cluster) restart(m *runner) {
 	again := c.launch(m.command, filepath.Base(m.dir))
 	again.ready(c.t)
 	m.process, m.url = again.process, again.url
@@ -177,8 +176,8 @@ func (c *cluster) people(count int) []customer {
 	return all
 }
 
-// load is a steady stream of requests and what became of each.
-type load struct {
+// stream is a steady flow of requests and what became of each.
+type stream struct {
 	mu   sync.Mutex
 	sent []sent
 }
@@ -194,7 +193,7 @@ func (s sent) good() bool { return s.err == nil && s.status == 200 }
 
 // run sends so many requests a second until stop is closed, reads most of
 // them, and waits for all.
-func (l *load) run(c *client, base string, people []customer, perSecond int, stop <-chan struct{}) {
+func (l *stream) run(c *client, base string, people []customer, perSecond int, stop <-chan struct{}) {
 	tick := time.NewTicker(time.Second / time.Duration(perSecond))
 	defer tick.Stop()
 	var wg sync.WaitGroup
@@ -223,7 +222,7 @@ func (l *load) run(c *client, base string, people []customer, perSecond int, sto
 }
 
 // take returns what was sent since the last time.
-func (l *load) take() []sent {
+func (l *stream) take() []sent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := l.sent
@@ -275,24 +274,17 @@ func (w *witness) stood(s sent) bool {
 	return slices.ContainsFunc(w.slow, func(slow sent) bool { return slow.begun.Before(s.ended) && s.begun.Before(slow.ended) })
 }
 
-func setting(name string, otherwise int) int {
-	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
-		return n
-	}
-	return otherwise
-}
-
 // TestAnyInstanceMayBeKilled kills instances of every service under load. Each
 // request that begins after a kill must succeed, and each GET that was under
 // way; a write that was may fail, and is counted. So is a 504 while the machine
 // stood still: the services wait 2 s for each other and the store (decisions A5
 // and C1).
 func TestAnyInstanceMayBeKilled(t *testing.T) {
-	kills, perSecond := setting("CCMS_TEST_KILLS", 12), setting("CCMS_TEST_RATE", 50)
+	kills, perSecond := setting(t, "CCMS_TEST_KILLS", 12), setting(t, "CCMS_TEST_RATE", 50)
 	cl := startCluster(t)
 	people := cl.people(8)
 	c := cl.client()
-	var l load
+	var l stream
 	stop := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() { l.run(c, cl.portals[0].url, people, perSecond, stop) })

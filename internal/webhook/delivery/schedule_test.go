@@ -311,9 +311,11 @@ func TestAnEndpointIsCalledByFewAtOnce(t *testing.T) {
 				}
 				stop := w.run()
 				time.Sleep(3500 * time.Millisecond)
+				mu.Lock()
 				if n := len(f.heard()); most != c.most || n != c.after {
 					t.Errorf("%d calls, at most %d at once", n, most)
 				}
+				mu.Unlock()
 				stop()
 			})
 		})
