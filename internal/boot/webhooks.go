@@ -6,7 +6,7 @@ import (
 
 	"ccms/internal/boot/chassis"
 	"ccms/internal/certs"
-	"ccms/internal/registration/tenant"
+	"ccms/internal/tenant"
 	"ccms/internal/webhook"
 	"ccms/internal/webhook/delivery"
 	"ccms/internal/webhook/endpoint"

@@ -17,8 +17,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"ccms/internal/listing"
 	"ccms/internal/registration/ledger"
-	"ccms/internal/registration/listing"
 )
 
 // cardsEnv says with how many stored cards BenchmarkGrowth measures.

@@ -7,9 +7,9 @@ import (
 
 	"ccms/internal/httpserver"
 	"ccms/internal/idempotency"
+	"ccms/internal/listing"
 	"ccms/internal/problem"
 	"ccms/internal/registration/ledger"
-	"ccms/internal/registration/listing"
 )
 
 // The patterns of the creating routes, to which their idempotency keys belong.

@@ -14,8 +14,8 @@ import (
 
 	"ccms/internal/card"
 	"ccms/internal/registration/ledger"
-	"ccms/internal/registration/tenant"
 	"ccms/internal/secret"
+	"ccms/internal/tenant"
 )
 
 // Limits of what a firm says about a card, in characters.

@@ -25,10 +25,10 @@ import (
 	"ccms/internal/problem"
 	"ccms/internal/registration/firmcard"
 	"ccms/internal/registration/ledger"
-	"ccms/internal/registration/tenant"
 	"ccms/internal/registration/verification"
 	"ccms/internal/secret"
 	"ccms/internal/store"
+	"ccms/internal/tenant"
 	"ccms/internal/webhook"
 )
 

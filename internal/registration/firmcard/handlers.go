@@ -10,7 +10,7 @@ import (
 
 	"ccms/internal/card"
 	"ccms/internal/httpserver"
-	"ccms/internal/registration/listing"
+	"ccms/internal/listing"
 	"ccms/internal/store"
 )
 

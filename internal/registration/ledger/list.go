@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 
 	"ccms/internal/card"
+	"ccms/internal/listing"
 	"ccms/internal/problem"
-	"ccms/internal/registration/listing"
 	"ccms/internal/registration/verification"
 	"ccms/internal/store"
 )

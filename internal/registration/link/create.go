@@ -15,8 +15,8 @@ import (
 	"ccms/internal/card"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/listing"
 	"ccms/internal/problem"
-	"ccms/internal/registration/listing"
 	"ccms/internal/secret"
 	"ccms/internal/store"
 )

@@ -18,7 +18,7 @@ import (
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
 	"ccms/internal/registration/ledger"
-	"ccms/internal/registration/tenant"
+	"ccms/internal/tenant"
 )
 
 // Route is the pattern of the only route.

@@ -26,9 +26,9 @@ import (
 	"ccms/internal/problem"
 	"ccms/internal/registration/ledger"
 	"ccms/internal/registration/report"
-	"ccms/internal/registration/tenant"
 	"ccms/internal/registration/verification"
 	"ccms/internal/store/storetest"
+	"ccms/internal/tenant"
 )
 
 var noon = time.Date(2026, 5, 10, 12, 0, 0, 0, time.UTC)

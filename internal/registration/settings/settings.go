@@ -17,10 +17,10 @@ import (
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
 	"ccms/internal/problem"
-	"ccms/internal/registration/tenant"
 	"ccms/internal/registration/verification"
 	"ccms/internal/secret"
 	"ccms/internal/store"
+	"ccms/internal/tenant"
 )
 
 // actChange is the name of the act in the audit record.

@@ -32,7 +32,7 @@ import (
 
 	"ccms/internal/audit"
 	"ccms/internal/httpserver"
-	"ccms/internal/registration/listing"
+	"ccms/internal/listing"
 	"ccms/internal/store"
 	"ccms/internal/webhook"
 	"ccms/internal/webhook/endpoint"

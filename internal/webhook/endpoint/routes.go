@@ -13,11 +13,11 @@ import (
 	"ccms/internal/card"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/listing"
 	"ccms/internal/problem"
-	"ccms/internal/registration/listing"
-	"ccms/internal/registration/tenant"
 	"ccms/internal/secret"
 	"ccms/internal/store"
+	"ccms/internal/tenant"
 	"ccms/internal/webhook"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"ccms/internal/identity"
 	"ccms/internal/problem"
-	"ccms/internal/registration/tenant"
+	"ccms/internal/tenant"
 )
 
 var errStore = errors.New("store")

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"ccms/internal/listing"
 	"ccms/internal/problem"
-	"ccms/internal/registration/listing"
 	"ccms/internal/store"
 	"ccms/internal/store/storetest"
 )
