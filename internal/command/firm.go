@@ -234,7 +234,7 @@ func (d Desk) setOperator(ctx context.Context, address string, on bool) (Operato
 	if err != nil {
 		return OperatorEntry{}, err
 	}
-	account, err := s.SetOperator(ctx, firm.Administrator(), address, on)
+	account, err := s.Operators().Set(ctx, firm.Administrator().Record(), address, on)
 	return OperatorEntry{account.Username, account.Email, on}, told(err, "account with this address: sign up first")
 }
 

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 
 	"ccms/internal/audit"
+	"ccms/internal/firm/operators"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
 	"ccms/internal/problem"
@@ -41,23 +41,26 @@ type act struct {
 }
 
 func (a act) entry(by Caller) audit.Entry {
-	return audit.Entry{
-		Act: a.name, Actor: by.ID, Object: a.object, Owner: a.firm,
-		From: by.Address, Request: by.Request, Reason: a.reason,
-	}
+	e := by.Record()
+	e.Act, e.Object, e.Owner, e.Reason = a.name, a.object, a.firm, a.reason
+	return e
 }
 
 // do runs f as an audited act: on record before it happens, its outcome behind
 // it. Without the record it does not happen (decision D9).
 func (s *Service) do(ctx context.Context, by Caller, a act, f func() error) error {
-	recorded, err := s.cfg.Audit.Begin(ctx, a.entry(by))
+	return s.recorded(ctx, a.entry(by), f)
+}
+
+func (s *Service) recorded(ctx context.Context, e audit.Entry, f func() error) error {
+	recorded, err := s.cfg.Audit.Begin(ctx, e)
 	if err != nil {
 		return err
 	}
 	err = f()
 	if endErr := recorded.End(ctx, outcome(err)); endErr != nil {
 		// The act is on record and has happened; only its outcome is missing.
-		s.cfg.Log.WarnContext(ctx, "outcome of an act was not recorded", "event.action", a.name, "error.message", endErr)
+		s.cfg.Log.WarnContext(ctx, "outcome of an act was not recorded", "event.action", e.Act, "error.message", endErr)
 	}
 	return err
 }
@@ -101,7 +104,7 @@ func (s *Service) Stand(ctx context.Context, by Caller, firm string) (w Standing
 	if w.Firm, w.Role, err = s.belong(ctx, by, firm); err != nil {
 		return w, unknown(err)
 	}
-	if w.Operator, err = s.IsOperator(ctx, by.ID); err != nil {
+	if w.Operator, err = s.operators.Is(ctx, by.ID); err != nil {
 		return w, err
 	}
 	if w.Role == "" && !w.Operator {
@@ -119,13 +122,12 @@ func (w Standing) mayGrant(role Role) error {
 	return nil
 }
 
-// IsOperator reports whether an account is an operator's, as it is now.
-func (s *Service) IsOperator(ctx context.Context, subject string) (bool, error) {
-	_, marks, err := s.cfg.Accounts.ByID(ctx, subject)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	return slices.Contains(marks, markOperator), err
+// Operators are those who run this installation.
+func (s *Service) Operators() *operators.Operators { return s.operators }
+
+// Record is c as who does something, for the record.
+func (c Caller) Record() audit.Entry {
+	return audit.Entry{Actor: c.ID, From: c.Address, Request: c.Request}
 }
 
 // unknown turns the store's word for it into the contract's.

@@ -103,7 +103,7 @@ func (n *NewClient) check() error {
 	if n.Name == "" {
 		n.Name = n.Mode
 		if n.Operator {
-			n.Name = markOperator
+			n.Name = "operator"
 		}
 	}
 	if n.Scopes == nil {

@@ -24,10 +24,6 @@ const (
 // Rank orders the roles, from 1 for Viewer; 0 is none, and what is no role.
 func (r Role) Rank() int { return 1 + slices.Index([]Role{Viewer, Admin, Owner}, r) }
 
-// markOperator is the mark of an account whose person runs this installation.
-// It is the role itself; the mark of a member is the firm's id.
-const markOperator = "operator"
-
 // The modes of clients (decision D8).
 const (
 	Test = "test"

@@ -15,6 +15,7 @@
 //   - firms.go, members.go, clients.go: what is done to each; shape.go: what a
 //     client may be
 //   - internal.go: what our own services ask; directory: how they ask it
+//   - operators: who runs this installation
 //   - people: the routes under /api/firms; credential: what clients prove
 //     themselves with; site: which pages they may name
 //
@@ -36,24 +37,13 @@ import (
 	"time"
 
 	"ccms/internal/audit"
+	"ccms/internal/firm/operators"
 	"ccms/internal/httpserver"
-	"ccms/internal/identity"
 	"ccms/internal/store"
 )
 
 // Accounts are people's, in the login service.
-type Accounts interface {
-	// ByID returns the account with an id and the marks it carries;
-	// store.ErrNotFound when there is none, or it is being erased.
-	ByID(ctx context.Context, id string) (identity.Principal, []string, error)
-	// ByEmail returns the account with an address, given its key, or
-	// store.ErrNotFound. Validated says whether the address was confirmed.
-	ByEmail(ctx context.Context, key string) (identity.Principal, error)
-	// Mark puts a mark on an account, or takes it off; both may be repeated.
-	Mark(ctx context.Context, id, mark string, on bool) error
-	// Key is how addresses are compared; ok is false for what is no address.
-	Key(address string) (key string, ok bool)
-}
+type Accounts = operators.Accounts
 
 // Config is what Open needs.
 type Config struct {
@@ -72,6 +62,7 @@ type Service struct {
 	firms       *store.Of[Firm]
 	clients     *store.Of[Client]
 	invitations *store.Of[invitation]
+	operators   *operators.Operators
 }
 
 // Open opens the collections Firm, Client and Invitation.
@@ -94,7 +85,8 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("firm: %w", err)
 	}
-	return s, nil
+	s.operators, err = operators.Open(ctx, operators.Config{DB: cfg.DB, Accounts: cfg.Accounts, Act: s.recorded, Now: cfg.Now})
+	return s, err
 }
 
 // now has the precision of the store, so that comparisons agree.

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"ccms/internal/firm/credential"
-	"ccms/internal/identity"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 	"ccms/internal/store"
@@ -171,31 +170,6 @@ func (s *Service) Demo(ctx context.Context) (demo Made, made bool, err error) {
 func tidyName(name string) (string, bool) {
 	name = strings.TrimSpace(name)
 	return name, name != "" && printable(name, maxName)
-}
-
-// SetOperator makes the account with a confirmed address an operator's, or ends
-// that (decision B13). It fails with store.ErrNotFound when there is none, and
-// with UNVERIFIED_ACCOUNT.
-func (s *Service) SetOperator(ctx context.Context, by Caller, address string, on bool) (identity.Principal, error) {
-	key, ok := s.cfg.Accounts.Key(address)
-	if !ok {
-		return identity.Principal{}, badAddress()
-	}
-	account, err := s.cfg.Accounts.ByEmail(ctx, key)
-	if err != nil {
-		return account, err
-	}
-	name := "operator.remove"
-	if on {
-		name = "operator.create"
-	}
-	if on && !account.Validated {
-		return account, problem.Unverified()
-	}
-	err = s.do(ctx, by, act{name: name, object: account.Subject}, func() error {
-		return s.cfg.Accounts.Mark(ctx, account.Subject, markOperator, on)
-	})
-	return account, err
 }
 
 func badName() error {

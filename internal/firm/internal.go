@@ -16,6 +16,7 @@ func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.Handle("GET /internal/firms/{firm}", httpserver.Internal(httpserver.JSON(s.getFirmEntry)))
 	mux.Handle("GET /internal/clients/{client}", httpserver.Internal(httpserver.JSON(s.getClientEntry)))
 	mux.Handle("GET /internal/firms/{firm}/members/{subject}", httpserver.Internal(httpserver.JSON(s.getRoleEntry)))
+	mux.Handle("GET /internal/operators/{subject}", httpserver.Internal(httpserver.JSON(s.getOperatorEntry)))
 }
 
 func (s *Service) getFirmEntry(r *http.Request, _ httpserver.None) (directory.Firm, error) {
@@ -40,6 +41,11 @@ func (s *Service) getClientEntry(r *http.Request, _ httpserver.None) (directory.
 func (s *Service) getRoleEntry(r *http.Request, _ httpserver.None) (directory.Membership, error) {
 	role, err := s.Role(r.Context(), r.PathValue("firm"), r.PathValue("subject"))
 	return directory.Membership{Role: string(role)}, err
+}
+
+func (s *Service) getOperatorEntry(r *http.Request, _ httpserver.None) (directory.Operator, error) {
+	is, err := s.operators.Is(r.Context(), r.PathValue("subject"))
+	return directory.Operator{Operator: is}, err
 }
 
 // Role is that of an account in a firm, "" for none, and in a firm that is

@@ -43,6 +43,11 @@ type Membership struct {
 	Role string `json:"role"` // owner, admin or viewer; "" for none, and while the firm is suspended
 }
 
+// Operator is whether somebody runs this installation.
+type Operator struct {
+	Operator bool `json:"operator"`
+}
+
 // remembered is how long an answer holds: with the time it takes to get one, a
 // suspension is known within 1 s.
 const remembered = 900 * time.Millisecond
@@ -63,6 +68,7 @@ type Directory struct {
 	firms   *memory[Firm]
 	clients *memory[Client]
 	roles   *memory[Membership]
+	runners *memory[Operator]
 }
 
 // New returns a directory that knows nobody yet.
@@ -75,7 +81,7 @@ func New(cfg Config) *Directory {
 	}
 	return &Directory{
 		call:  cfg.Call,
-		firms: newMemory[Firm](cfg), clients: newMemory[Client](cfg), roles: newMemory[Membership](cfg),
+		firms: newMemory[Firm](cfg), clients: newMemory[Client](cfg), roles: newMemory[Membership](cfg), runners: newMemory[Operator](cfg),
 	}
 }
 
@@ -115,6 +121,13 @@ func (d *Directory) Role(ctx context.Context, firm, subject string) (string, err
 		err = ErrUnknown
 	}
 	return m.Role, err
+}
+
+// Operator reports whether an account is an operator's. The account is one that
+// was authenticated.
+func (d *Directory) Operator(ctx context.Context, subject string) (bool, error) {
+	o, err := ask(ctx, d, d.runners, "/internal/operators/"+url.PathEscape(subject))
+	return o.Operator, err
 }
 
 // isFirm and isClient report whether something may be an id of package firm.

@@ -58,6 +58,7 @@ func newLogin(size int) (*login, *Directory) {
 		"/internal/firms/" + firmA:                   Firm{ID: firmA, Name: "Acme"},
 		"/internal/clients/" + clientA:               Client{ID: clientA, FirmID: firmA, Mode: "live", Scopes: []string{"cards:read"}, Active: true},
 		"/internal/firms/" + firmA + "/members/olga": Membership{Role: "owner"},
+		"/internal/operators/otto":                   Operator{true},
 		"/internal/firms/" + firmA + "/members/%3F":  Membership{Role: "viewer"},
 	}}
 	return l, New(Config{Call: l.call, Size: size})
@@ -78,6 +79,11 @@ func TestWhoIsThereIsKnown(t *testing.T) {
 	}
 	if role, err := d.Role(ctx, firmA, "?"); err != nil || role != "viewer" {
 		t.Errorf("names are not escaped: %s, %v", role, err)
+	}
+	for who, want := range map[string]bool{"otto": true, "olga": false} {
+		if is, err := d.Operator(ctx, who); err != nil || is != want {
+			t.Errorf("%s is an operator: %v, %v", who, is, err)
+		}
 	}
 	for what, ask := range map[string]func() error{
 		"firm":   func() error { _, err := d.Firm(ctx, "firm_"+strings.Repeat("X", 26)); return err },

@@ -109,7 +109,7 @@ func (s *Service) stand(r *http.Request, needs right) (firm.Standing, error) {
 
 // needOperator is FORBIDDEN for who is none.
 func (s *Service) needOperator(r *http.Request) error {
-	is, err := s.firms.IsOperator(r.Context(), identity.FromContext(r.Context()).Subject)
+	is, err := s.firms.Operators().Is(r.Context(), identity.FromContext(r.Context()).Subject)
 	if err == nil && !is {
 		err = problem.Denied("This is for operators.")
 	}
