@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"ccms/internal/boot"
+	"ccms/internal/boot/desk"
 )
 
 // The commands in this file work beside a running server, or without one.
@@ -28,7 +28,7 @@ func (c *mailListCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).ListMail(ctx)
+	return desk.Beside(s, p.stdout, c.Output).ListMail(ctx)
 }
 
 type mailRetryCmd struct {
@@ -46,7 +46,7 @@ func (c *mailRetryCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).RetryMail(ctx, c.ID)
+	return desk.Beside(s, p.stdout, c.Output).RetryMail(ctx, c.ID)
 }
 
 // auditCmd holds ccms audit verify, head and export.
@@ -67,7 +67,7 @@ func (c *auditVerifyCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).VerifyAudit(ctx, c.Head)
+	return desk.Beside(s, p.stdout, c.Output).VerifyAudit(ctx, c.Head)
 }
 
 // auditHeadCmd is ccms audit head.
@@ -79,7 +79,7 @@ func (c *auditHeadCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, "json").HeadAudit(ctx)
+	return desk.Beside(s, p.stdout, "json").HeadAudit(ctx)
 }
 
 // auditExportCmd is ccms audit export.
@@ -96,7 +96,7 @@ func (c *auditExportCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	export := boot.Beside(s, p.stdout, c.Output).NewExport(c.Firm)
+	export := desk.Beside(s, p.stdout, c.Output).NewExport(c.Firm)
 	export.From, export.To = c.From, c.To
 	return export.Run(ctx)
 }

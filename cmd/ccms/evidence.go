@@ -5,7 +5,7 @@ import (
 	"errors"
 	"os"
 
-	"ccms/internal/boot"
+	"ccms/internal/boot/desk"
 )
 
 // The commands in this file show an auditor what is kept, where, how long, and
@@ -25,7 +25,7 @@ func (c *retentionVerifyCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).VerifyRetention(ctx)
+	return desk.Beside(s, p.stdout, c.Output).VerifyRetention(ctx)
 }
 
 // cryptoCmd holds ccms crypto inventory.
@@ -42,7 +42,7 @@ func (c *cryptoInventoryCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).Inventory(ctx)
+	return desk.Beside(s, p.stdout, c.Output).Inventory(ctx)
 }
 
 // scanCmd is ccms scan.
@@ -63,7 +63,7 @@ func (c *scanCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	search := boot.Beside(s, p.stdout, c.Output).NewSearch()
+	search := desk.Beside(s, p.stdout, c.Output).NewSearch()
 	search.Store, search.FollowLinks, search.IgnoreTest = c.Store, c.FollowLinks, c.IgnoreTest
 	if isTerminal(os.Stderr) {
 		search.Progress = p.stderr

@@ -7,7 +7,7 @@ import (
 	"os"
 	"time"
 
-	"ccms/internal/boot"
+	"ccms/internal/boot/desk"
 )
 
 // The commands in this file look after firms, their clients, and operators,
@@ -35,10 +35,10 @@ func (c *firmCreateCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	desk := boot.Beside(s, p.stdout, c.Output)
-	in := desk.NewFirm(c.Name)
+	counter := desk.Beside(s, p.stdout, c.Output)
+	in := counter.NewFirm(c.Name)
 	in.Owner, in.Live, in.Scopes = c.Owner, c.Live, c.Scope
-	return desk.CreateFirm(ctx, in)
+	return counter.CreateFirm(ctx, in)
 }
 
 type firmListCmd struct{ answer }
@@ -49,7 +49,7 @@ func (c *firmListCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).ListFirms(ctx)
+	return desk.Beside(s, p.stdout, c.Output).ListFirms(ctx)
 }
 
 type firmSuspendCmd struct {
@@ -63,7 +63,7 @@ func (c *firmSuspendCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).SuspendFirm(ctx, c.ID)
+	return desk.Beside(s, p.stdout, c.Output).SuspendFirm(ctx, c.ID)
 }
 
 type firmResumeCmd struct {
@@ -77,7 +77,7 @@ func (c *firmResumeCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).ResumeFirm(ctx, c.ID)
+	return desk.Beside(s, p.stdout, c.Output).ResumeFirm(ctx, c.ID)
 }
 
 // clientCmd holds ccms client create, list, rotate and revoke.
@@ -114,8 +114,8 @@ func (c *clientCreateCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	desk := boot.Beside(s, p.stdout, c.Output)
-	in := desk.NewClient(c.Firm)
+	counter := desk.Beside(s, p.stdout, c.Output)
+	in := counter.NewClient(c.Firm)
 	in.Operator, in.Name, in.Live, in.Scopes = c.Operator, c.Name, c.Live, c.Scope
 	in.ReturnURLs, in.Origins = c.ReturnURL, c.Origin
 	if c.Keys != "" {
@@ -128,7 +128,7 @@ func (c *clientCreateCmd) Run(ctx context.Context, p *program) error {
 		}
 		in.Keys = string(text)
 	}
-	return desk.CreateClient(ctx, in)
+	return counter.CreateClient(ctx, in)
 }
 
 type clientListCmd struct {
@@ -142,7 +142,7 @@ func (c *clientListCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).ListClients(ctx, c.Firm)
+	return desk.Beside(s, p.stdout, c.Output).ListClients(ctx, c.Firm)
 }
 
 type clientRotateCmd struct {
@@ -157,7 +157,7 @@ func (c *clientRotateCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).RotateClient(ctx, c.ID, c.Overlap)
+	return desk.Beside(s, p.stdout, c.Output).RotateClient(ctx, c.ID, c.Overlap)
 }
 
 type clientRevokeCmd struct {
@@ -171,7 +171,7 @@ func (c *clientRevokeCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).RevokeClient(ctx, c.ID)
+	return desk.Beside(s, p.stdout, c.Output).RevokeClient(ctx, c.ID)
 }
 
 // operatorCmd holds ccms operator create and remove.
@@ -191,7 +191,7 @@ func (c *operatorCreateCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).CreateOperator(ctx, c.Email)
+	return desk.Beside(s, p.stdout, c.Output).CreateOperator(ctx, c.Email)
 }
 
 type operatorRemoveCmd struct {
@@ -205,5 +205,5 @@ func (c *operatorRemoveCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).RemoveOperator(ctx, c.Email)
+	return desk.Beside(s, p.stdout, c.Output).RemoveOperator(ctx, c.Email)
 }

@@ -6,7 +6,7 @@ import (
 	"io"
 	"os"
 
-	"ccms/internal/boot"
+	"ccms/internal/boot/desk"
 )
 
 // keysCmd holds the commands for keys.
@@ -23,7 +23,7 @@ type keysInitCmd struct {
 }
 
 // Run implements the command.
-func (c *keysInitCmd) Run(p *program) error { return boot.KeysInit(c.Out, p.stdout) }
+func (c *keysInitCmd) Run(p *program) error { return desk.KeysInit(c.Out, p.stdout) }
 
 // keysStatusCmd is ccms keys status.
 type keysStatusCmd struct{ answer }
@@ -34,7 +34,7 @@ func (c *keysStatusCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).Keys(nil).Status(ctx)
+	return desk.Beside(s, p.stdout, c.Output).Keys(nil).Status(ctx)
 }
 
 // keysRotateCmd is ccms keys rotate.
@@ -49,7 +49,7 @@ func (c *keysRotateCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	keys := boot.Beside(s, p.stdout, c.Output).Keys(nil)
+	keys := desk.Beside(s, p.stdout, c.Output).Keys(nil)
 	if c.JWT {
 		return keys.RotateSigning(ctx)
 	}
@@ -69,7 +69,7 @@ func (c *keysRewrapCmd) Run(ctx context.Context, p *program) error {
 	if isTerminal(os.Stderr) {
 		bar = p.stderr
 	}
-	client, release := boot.Hold(s, p.stdout, c.Output)
+	client, release := desk.Hold(s, p.stdout, c.Output)
 	return errors.Join(client.Keys(bar).Rewrap(ctx), release(ctx))
 }
 
@@ -82,5 +82,5 @@ func (c *keysDestroyCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Beside(s, p.stdout, c.Output).Keys(nil).Destroy(ctx)
+	return desk.Beside(s, p.stdout, c.Output).Keys(nil).Destroy(ctx)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"ccms/internal/boot"
+	"ccms/internal/boot/desk"
 	"ccms/internal/config"
 )
 
@@ -198,7 +199,7 @@ func (c *doctorCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return boot.Doctor(ctx, s, p.stdout, c.Output)
+	return desk.Doctor(ctx, s, p.stdout, c.Output)
 }
 
 // versionCmd is ccms version.

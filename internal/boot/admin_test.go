@@ -12,8 +12,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
-	"ccms/internal/admin"
 	"ccms/internal/boot/chassis"
+	"ccms/internal/boot/desk"
 	"ccms/internal/command"
 	"ccms/internal/config"
 	"ccms/internal/datadir"
@@ -23,7 +23,7 @@ import (
 // answerOf runs a command and returns what it printed.
 func answerOf(s config.Settings, run func(command.Client) error, format string) (string, error) {
 	var b bytes.Buffer
-	err := run(Beside(s, &b, format))
+	err := run(desk.Beside(s, &b, format))
 	return b.String(), err
 }
 
@@ -32,7 +32,7 @@ func besideRig(t *testing.T, more ...string) (config.Settings, *rig) {
 	t.Helper()
 	s := settings(t, more...)
 	r := startRig(t, s, nil)
-	r.work.Start(r.serveAdmin)
+	r.work.Start(r.Serve)
 	for _, err := os.Stat(r.Dir.File("admin.sock")); err != nil; _, err = os.Stat(r.Dir.File("admin.sock")) {
 		if t.Context().Err() != nil {
 			t.Fatal(err)
@@ -132,7 +132,7 @@ func TestOpenMail(t *testing.T) {
 			if err := os.MkdirAll(s.Data, 0o700); err != nil {
 				t.Fatal(err)
 			}
-			p := &process{Process: &chassis.Process{Settings: s, Dir: datadir.At(s.Data)}}
+			p := &chassis.Process{Settings: s, Dir: datadir.At(s.Data)}
 			m, err := p.OpenMail()
 			if tt.want == "" {
 				if err == nil {
@@ -151,16 +151,20 @@ func TestOpenMail(t *testing.T) {
 // change opens the store of a data folder that nobody uses.
 func change(t *testing.T, s config.Settings, collection string, with func(store.Collection)) {
 	t.Helper()
-	p, err := openBeside(t.Context(), s)
+	dir, err := datadir.Open(s.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := p.DB.Collection(t.Context(), store.Spec{Name: collection})
+	db, err := chassis.SQLite(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := db.Collection(t.Context(), store.Spec{Name: collection})
 	if err != nil {
 		t.Fatal(err)
 	}
 	with(c)
-	if err := errors.Join(p.DB.Close(), p.Log.Close(), p.Dir.Close()); err != nil {
+	if err := errors.Join(db.Close(), dir.Close()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -262,16 +266,18 @@ func TestCommandsSayWhatToDo(t *testing.T) {
 
 func TestCommandsOfAnotherVersion(t *testing.T) {
 	s, r := besideRig(t)
+	ask := desk.Beside(s, nil, "").Ask
 	var out any
-	if err := carryOut(t.Context(), s, admin.Request{Command: "moon list", Args: struct{}{}}, &out); err == nil || !strings.Contains(err.Error(), "another version") {
+	if err := ask(t.Context(), "moon list", struct{}{}, &out); err == nil || !strings.Contains(err.Error(), "another version") {
 		t.Errorf("%v", err)
 	}
-	if err := carryOut(t.Context(), s, admin.Request{Command: "mail list", Args: 7}, &out); err == nil || !strings.Contains(err.Error(), "another version") {
+	if err := ask(t.Context(), "mail list", 7, &out); err == nil || !strings.Contains(err.Error(), "another version") {
 		t.Errorf("%v", err)
 	}
-	r.process.DB, out = nil, r.process.DB // a process without a store, such as the registry's
-	defer func() { r.process.DB = out.(store.DB) }()
-	if _, err := r.do(t.Context(), "mail list", []byte("{}")); err == nil || !strings.Contains(err.Error(), "has no store") {
+	db := r.DB
+	r.DB = nil // a process without a store, such as the registry's
+	defer func() { r.DB = db }()
+	if err := ask(t.Context(), "mail list", struct{}{}, &out); err == nil || !strings.Contains(err.Error(), "has no store") {
 		t.Errorf("%v", err)
 	}
 }

@@ -16,7 +16,7 @@ import (
 // client makes a firm with a client and returns the header that speaks for it.
 func (p *provoker) client(t *testing.T, scopes ...string) []string {
 	t.Helper()
-	made, err := p.firms.CreateWithClient(t.Context(), firm.Administrator(), firm.NewFirm{Name: "Acme"}, firm.NewClient{Scopes: scopes})
+	made, err := p.Firms.CreateWithClient(t.Context(), firm.Administrator(), firm.NewFirm{Name: "Acme"}, firm.NewClient{Scopes: scopes})
 	if err != nil {
 		t.Fatal(err)
 	}

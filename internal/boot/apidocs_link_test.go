@@ -76,11 +76,11 @@ func (p *provoker) provokeLinks(t *testing.T, fault *storetest.Fault) {
 	p.seen["linkInUse"] = true
 	gives("linkUsed", secret, "")
 
-	firms, _, err := p.firms.Firms(t.Context(), nil)
+	firms, _, err := p.Firms.Firms(t.Context(), nil)
 	if err != nil || len(firms) != 1 {
 		t.Fatalf("%d firms, %v", len(firms), err)
 	}
-	if _, err := p.firms.Suspend(t.Context(), firm.Administrator(), firms[0].ID, true); err != nil {
+	if _, err := p.Firms.Suspend(t.Context(), firm.Administrator(), firms[0].ID, true); err != nil {
 		t.Fatal(err)
 	}
 	p.comesTo(t, "linkWithdrawn", p.submits(t, secret, ""))

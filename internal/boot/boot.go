@@ -1,8 +1,8 @@
 // Package boot puts the parts together: it is the only package that knows every
 // other, and what the settings mean for each. There is one file per service,
-// up.go for all four in one process, one.go for one alone, admin.go and
-// doctor.go for commands beside them. It holds no rule of a domain; what every
-// process has, whichever services run in it, is below it in chassis.
+// up.go for all four in one process, one.go for one alone. It holds no rule of a
+// domain; what every process has, whichever services run in it, is below it in
+// chassis, what commands beside them need in desk.
 package boot
 
 import (
@@ -10,11 +10,9 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 
-	"ccms/internal/audit"
 	"ccms/internal/boot/chassis"
-	"ccms/internal/firm"
+	"ccms/internal/boot/desk"
 	"ccms/internal/identity"
-	"ccms/internal/rotation"
 	"ccms/internal/secret"
 )
 
@@ -30,11 +28,8 @@ func Version() string { return chassis.Version() }
 
 // process is the process whose services this package makes.
 type process struct {
-	*chassis.Process
-	demo       bool // make a demo firm
-	firms      *firm.Service
-	audits     []*audit.Log // opened for commands where no server runs
-	keepers    []*rotation.Keeper
+	*desk.Desk
+	demo       bool         // make a demo firm
 	sessionKey secret.Bytes // of the portal's cookies
 }
 
@@ -43,7 +38,7 @@ func open(start Start) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &process{Process: p, demo: start.Demo}, nil
+	return &process{Desk: &desk.Desk{Process: p}, demo: start.Demo}, nil
 }
 
 // believe takes the internal credential, from which the proofs between our
@@ -60,5 +55,5 @@ func (p *process) believe(credential secret.Bytes) error {
 
 // run runs every service, and the desk of the administrator beside them.
 func (p *process) run(ctx context.Context, ready func() error) error {
-	return p.Run(ctx, ready, p.serveAdmin)
+	return p.Run(ctx, ready, p.Serve)
 }

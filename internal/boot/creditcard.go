@@ -40,7 +40,7 @@ func (p *process) wireCards(ctx context.Context, s *chassis.Service) error {
 		ring: ring, vault: vault.New(vault.Config{Keys: ring}), audit: log, idempotency: keys,
 		guesses: guess.New(guess.Config{}), authenticate: checker.Authenticate,
 	}
-	sealed, err := p.sealed(ctx)
+	sealed, err := p.Sealed(ctx)
 	if err != nil {
 		return err
 	}
@@ -48,6 +48,15 @@ func (p *process) wireCards(ctx context.Context, s *chassis.Service) error {
 	s.Actuator.Registry().MustRegister(figures.Breaker(checker.Breaker())...)
 	p.WatchStore(s)
 	return errors.Join(p.wireCardholders(ctx, s, b), p.wireRegistrations(ctx, s, b))
+}
+
+// keep looks after the keys of a running service, with the ring it seals under:
+// what is rotated there counts at once.
+func (p *process) keep(s *chassis.Service, c rotation.Config) {
+	c.Service = s.Name
+	k := rotation.New(c)
+	p.Keepers = append(p.Keepers, k)
+	s.Work = append(s.Work, k.Run)
 }
 
 // wireCardholders adds the cards of people.

@@ -2,20 +2,17 @@ package boot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/go-json-experiment/json"
 
-	"ccms/internal/audit"
 	"ccms/internal/boot/chassis"
 	"ccms/internal/firm"
 	"ccms/internal/firm/directory"
 	"ccms/internal/firm/oauth"
 	"ccms/internal/firm/people"
 	"ccms/internal/httpserver"
-	"ccms/internal/login/roles"
 	"ccms/internal/trust"
 )
 
@@ -28,7 +25,7 @@ type firmsOf struct {
 // wireFirms adds the firms to the login service: who they are, and the tokens
 // of their clients.
 func (p *process) wireFirms(ctx context.Context, s *chassis.Service, of firmsOf) (*oauth.Service, error) {
-	firms, err := p.openFirms(ctx, of)
+	firms, err := p.OpenFirms(ctx, of.audit, of.authenticate)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +43,7 @@ func (p *process) wireFirms(ctx context.Context, s *chassis.Service, of firmsOf)
 	if err != nil {
 		return nil, err
 	}
-	p.firms = firms
+	p.Firms = firms
 	if p.demo {
 		if err := p.makeDemo(ctx, firms); err != nil {
 			return nil, err
@@ -75,41 +72,6 @@ func (p *process) makeDemo(ctx context.Context, firms *firm.Service) error {
 	}
 	defer clear(content)
 	return p.Dir.WriteDemo(content)
-}
-
-// firmsForCommands are the running service's firms. Where none runs they are
-// opened, with a chain of their own in the record.
-func (p *process) firmsForCommands(ctx context.Context) (*firm.Service, error) {
-	if p.firms != nil {
-		return p.firms, nil
-	}
-	if !p.Holds(chassis.LoginService, "login.key") {
-		return nil, errors.New("firms are the login service's: name its data folder with --data")
-	}
-	ring, err := p.OpenRing(ctx, "LoginKey", "login.key")
-	if err != nil {
-		return nil, err
-	}
-	cfg, err := p.AuditConfig(ctx, ring, chassis.LoginAudit)
-	if err != nil {
-		return nil, err
-	}
-	log, err := audit.Open(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("open audit log: %w", err)
-	}
-	p.audits = append(p.audits, log)
-	return p.openFirms(ctx, firmsOf{books: books{audit: log}})
-}
-
-func (p *process) openFirms(ctx context.Context, of firmsOf) (*firm.Service, error) {
-	accounts, err := roles.Open(ctx, p.DB)
-	if err != nil {
-		return nil, fmt.Errorf("firms: %w", err)
-	}
-	return firm.Open(ctx, firm.Config{
-		DB: p.DB, Audit: of.audit, Accounts: accounts, Authenticate: of.authenticate, Log: p.Log.Of(chassis.LoginService),
-	})
 }
 
 // directory is how the card service learns of firms.

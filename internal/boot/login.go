@@ -8,6 +8,7 @@ import (
 
 	"ccms/internal/audit"
 	"ccms/internal/boot/chassis"
+	"ccms/internal/boot/desk"
 	"ccms/internal/figures"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
@@ -97,7 +98,7 @@ func (p *process) wireAccounts(ctx context.Context, s *chassis.Service, of accou
 	var accounts *login.Service
 	queue, err := outbox.Open(ctx, outbox.Config{
 		DB:         p.DB,
-		Collection: mailQueue,
+		Collection: desk.MailQueue,
 		Sealer:     of.ring,
 		Handlers: map[string]outbox.Handler{
 			login.KindMail:  func(ctx context.Context, m outbox.Message) error { return accounts.Deliver(ctx, m) },

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ccms/internal/boot/desk"
 	"ccms/internal/config"
 	"ccms/internal/datadir"
 )
@@ -18,7 +19,7 @@ import (
 func alone(t *testing.T, service string, more ...string) config.Settings {
 	t.Helper()
 	keys := filepath.Join(t.TempDir(), "keys")
-	if err := KeysInit(keys, t.Output()); err != nil {
+	if err := desk.KeysInit(keys, t.Output()); err != nil {
 		t.Fatal(err)
 	}
 	return settings(t, append([]string{"internal.credential-file", filepath.Join(keys, "internal"),
@@ -28,7 +29,7 @@ func alone(t *testing.T, service string, more ...string) config.Settings {
 func TestKeysInitSaysWhereTheKeysAre(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "a", "keys")
 	var says bytes.Buffer
-	if err := KeysInit(folder, &says); err != nil {
+	if err := desk.KeysInit(folder, &says); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range datadir.KeyFiles() {
@@ -36,7 +37,7 @@ func TestKeysInitSaysWhereTheKeysAre(t *testing.T) {
 			t.Errorf("it does not say where %s is", name)
 		}
 	}
-	if err := KeysInit(folder, &says); err == nil {
+	if err := desk.KeysInit(folder, &says); err == nil {
 		t.Error("it made keys a second time")
 	}
 }
