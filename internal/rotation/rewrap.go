@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"ccms/internal/audit"
 	"ccms/internal/vault/rewrap"
 )
 
@@ -45,13 +46,13 @@ func (k *Keeper) Holds() bool { return len(k.cfg.Books) > 0 }
 // version of its key, unless that goes on already. After the process ended, by
 // kill -9 too, it goes on where it was when it is begun again: what is left
 // still names an old version.
-func (k *Keeper) Rewrap(ctx context.Context) (Progress, error) {
+func (k *Keeper) Rewrap(ctx context.Context, by audit.Entry) (Progress, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed || !k.progress.Over() {
 		return k.progress, nil
 	}
-	a, err := k.cfg.Audit.Begin(ctx, entry(actRewrap, k.cfg.Service))
+	a, err := k.cfg.Audit.Begin(ctx, of(by, actRewrap, k.cfg.Service))
 	if err != nil {
 		return k.progress, err
 	}

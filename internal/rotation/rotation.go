@@ -27,9 +27,10 @@ const (
 	actRotate  = "key.rotate"
 	actRewrap  = "key.rewrap"
 	actDestroy = "key.destroy"
-
-	actor = "administrator"
 )
+
+// Administrator is who gives commands on the machine itself, for the record.
+func Administrator() audit.Entry { return audit.Entry{Actor: "administrator"} }
 
 // Config is what New needs.
 type Config struct {
@@ -106,8 +107,9 @@ type Rotated struct {
 }
 
 // Rotate gives every key-encryption key a new version, under which everything is
-// sealed from now on. On an error the keys before it are rotated.
-func (k *Keeper) Rotate(ctx context.Context) ([]Rotated, error) {
+// sealed from now on; by says on whose behalf, by Actor, From and Request. On an
+// error the keys before it are rotated.
+func (k *Keeper) Rotate(ctx context.Context, by audit.Entry) ([]Rotated, error) {
 	owners, err := k.owners(ctx)
 	if err != nil {
 		return nil, err
@@ -115,7 +117,7 @@ func (k *Keeper) Rotate(ctx context.Context) ([]Rotated, error) {
 	all := []Rotated{}
 	for _, o := range owners {
 		r := Rotated{Service: k.cfg.Service, Key: o}
-		err := k.audited(ctx, actRotate, "owner/"+o, func() (err error) {
+		err := k.audited(ctx, of(by, actRotate, "owner/"+o), func() (err error) {
 			r.Version, err = k.cfg.Ring.Rotate(ctx, o)
 			return err
 		})
@@ -129,11 +131,11 @@ func (k *Keeper) Rotate(ctx context.Context) ([]Rotated, error) {
 
 // RotateSigning makes the next key of tokens sign. It does nothing in a service
 // that signs none.
-func (k *Keeper) RotateSigning(ctx context.Context) ([]Rotated, error) {
+func (k *Keeper) RotateSigning(ctx context.Context, by audit.Entry) ([]Rotated, error) {
 	if k.cfg.Signing == nil {
 		return nil, nil
 	}
-	err := k.audited(ctx, actRotate, "jwt", func() error { return k.cfg.Signing.Rotate(ctx) })
+	err := k.audited(ctx, of(by, actRotate, "jwt"), func() error { return k.cfg.Signing.Rotate(ctx) })
 	if err != nil {
 		return nil, fmt.Errorf("rotate the keys that sign tokens: %w", err)
 	}
@@ -149,7 +151,7 @@ type Destroyed struct {
 
 // Destroy ends every retired version of a key-encryption key under which nothing
 // lies, and whose grace is over.
-func (k *Keeper) Destroy(ctx context.Context) ([]Destroyed, error) {
+func (k *Keeper) Destroy(ctx context.Context, by audit.Entry) ([]Destroyed, error) {
 	counts, _, err := k.count(ctx, 0)
 	if err != nil {
 		return nil, err
@@ -166,7 +168,7 @@ func (k *Keeper) Destroy(ctx context.Context) ([]Destroyed, error) {
 	}
 	all := []Destroyed{}
 	for _, i := range due {
-		err := k.audited(ctx, actDestroy, fmt.Sprintf("owner/%s/%d", i.Name, i.Version), func() error {
+		err := k.audited(ctx, of(by, actDestroy, fmt.Sprintf("owner/%s/%d", i.Name, i.Version)), func() error {
 			return k.cfg.Ring.Destroy(ctx, i.Name, uint32(i.Version))
 		})
 		if err != nil {
@@ -196,8 +198,8 @@ func (k *Keeper) owners(ctx context.Context) ([]string, error) {
 }
 
 // audited records an act, does it, and records the outcome (decision D9).
-func (k *Keeper) audited(ctx context.Context, act, object string, do func() error) error {
-	a, err := k.cfg.Audit.Begin(ctx, entry(act, object))
+func (k *Keeper) audited(ctx context.Context, e audit.Entry, do func() error) error {
+	a, err := k.cfg.Audit.Begin(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -205,8 +207,10 @@ func (k *Keeper) audited(ctx context.Context, act, object string, do func() erro
 	return errors.Join(err, a.End(ctx, resultOf(err)))
 }
 
-func entry(act, object string) audit.Entry {
-	return audit.Entry{Act: act, Actor: actor, Object: object}
+// of is what somebody does to a key.
+func of(by audit.Entry, act, object string) audit.Entry {
+	by.Act, by.Object = act, object
+	return by
 }
 
 func resultOf(err error) string {

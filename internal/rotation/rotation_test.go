@@ -120,7 +120,7 @@ func (h *house) keys(t *testing.T, name string) string {
 // rewrapped begins to re-wrap and waits until that is over.
 func (h *house) rewrapped(t *testing.T) Progress {
 	t.Helper()
-	if _, err := h.Rewrap(t.Context()); err != nil {
+	if _, err := h.Rewrap(t.Context(), Administrator()); err != nil {
 		t.Fatal(err)
 	}
 	h.work.Wait()
@@ -151,7 +151,7 @@ func TestAKeyIsRotatedItsValuesMovedAndTheOldVersionDestroyed(t *testing.T) {
 	if got := h.keys(t, "cardholders"); got != "active 3 rotate" {
 		t.Errorf("after a year %s", got)
 	}
-	all, err := h.Rotate(t.Context())
+	all, err := h.Rotate(t.Context(), Administrator())
 	if err != nil || len(all) != 2 || all[0] != (Rotated{"test", "cardholders", 2}) || all[1].Key != "firm_a/live" {
 		t.Fatalf("%v, %v", all, err)
 	}
@@ -159,7 +159,7 @@ func TestAKeyIsRotatedItsValuesMovedAndTheOldVersionDestroyed(t *testing.T) {
 		t.Errorf("rotated: %s", got)
 	}
 	h.pass(time.Hour)
-	if gone, err := h.Destroy(t.Context()); err != nil || len(gone) != 0 {
+	if gone, err := h.Destroy(t.Context(), Administrator()); err != nil || len(gone) != 0 {
 		t.Errorf("what holds values is destroyed: %v, %v", gone, err)
 	}
 	if p := h.rewrapped(t); p != (Progress{Service: "test", State: Done, Values: 5, Passed: 5, Moved: 5}) {
@@ -168,7 +168,7 @@ func TestAKeyIsRotatedItsValuesMovedAndTheOldVersionDestroyed(t *testing.T) {
 	if got := h.keys(t, "cardholders"); got != "decrypt-only 0 destroy, active 3" {
 		t.Errorf("re-wrapped: %s", got)
 	}
-	if gone, err := h.Destroy(t.Context()); err != nil || len(gone) != 2 || gone[0] != (Destroyed{"test", "cardholders", 1}) {
+	if gone, err := h.Destroy(t.Context(), Administrator()); err != nil || len(gone) != 2 || gone[0] != (Destroyed{"test", "cardholders", 1}) {
 		t.Errorf("%v, %v", gone, err)
 	}
 	if got := h.keys(t, "cardholders"); got != "destroyed 0, active 3" {
@@ -185,15 +185,15 @@ func TestAKeyIsRotatedItsValuesMovedAndTheOldVersionDestroyed(t *testing.T) {
 // up to a minute.
 func TestAVersionRetiredJustNowIsNotDestroyed(t *testing.T) {
 	h := newHouse(t, 1)
-	_, err := h.Rotate(t.Context())
+	_, err := h.Rotate(t.Context(), Administrator())
 	must(t, err)
 	h.rewrapped(t)
 	h.pass(10*time.Minute - time.Second)
-	if gone, err := h.Destroy(t.Context()); err != nil || len(gone) != 0 {
+	if gone, err := h.Destroy(t.Context(), Administrator()); err != nil || len(gone) != 0 {
 		t.Errorf("%v, %v", gone, err)
 	}
 	h.pass(time.Second)
-	if gone, err := h.Destroy(t.Context()); err != nil || len(gone) != 1 {
+	if gone, err := h.Destroy(t.Context(), Administrator()); err != nil || len(gone) != 1 {
 		t.Errorf("%v, %v", gone, err)
 	}
 }
@@ -207,7 +207,7 @@ func TestSigningKeysRotateWithOverlap(t *testing.T) {
 	if got := h.keys(t, identity.ES256); got != "active rotate, next" {
 		t.Errorf("after a year %s", got)
 	}
-	if all, err := h.RotateSigning(t.Context()); err != nil || len(all) != 1 {
+	if all, err := h.RotateSigning(t.Context(), Administrator()); err != nil || len(all) != 1 {
 		t.Fatalf("%v, %v", all, err)
 	}
 	if got := h.keys(t, identity.ES256); got != "retired, active rotate, next" {
@@ -216,7 +216,7 @@ func TestSigningKeysRotateWithOverlap(t *testing.T) {
 	if got := h.acts(t); got != "key.rotate jwt success" {
 		t.Errorf("on record: %s", got)
 	}
-	if all, err := New(Config{}).RotateSigning(t.Context()); all != nil || err != nil {
+	if all, err := New(Config{}).RotateSigning(t.Context(), Administrator()); all != nil || err != nil {
 		t.Errorf("where no tokens are signed: %v, %v", all, err)
 	}
 }
@@ -224,10 +224,10 @@ func TestSigningKeysRotateWithOverlap(t *testing.T) {
 func TestWithoutARecordNothingHappens(t *testing.T) {
 	h := newHouse(t, 2)
 	h.fault.Add(storetest.Rule{Collection: "Audit", Op: storetest.Insert, Err: errors.New("disk on fire")})
-	if all, err := h.Rotate(t.Context()); err == nil || len(all) != 0 {
+	if all, err := h.Rotate(t.Context(), Administrator()); err == nil || len(all) != 0 {
 		t.Errorf("rotates: %v, %v", all, err)
 	}
-	if p, err := h.Rewrap(t.Context()); err == nil || p.State != Idle {
+	if p, err := h.Rewrap(t.Context(), Administrator()); err == nil || p.State != Idle {
 		t.Errorf("re-wraps: %v, %v", p, err)
 	}
 	h.fault.Clear()
@@ -238,7 +238,7 @@ func TestWithoutARecordNothingHappens(t *testing.T) {
 
 func TestRewrappingThatFailedSaysWhyAndGoesOnWhenBegunAgain(t *testing.T) {
 	h := newHouse(t, 6)
-	_, err := h.Rotate(t.Context())
+	_, err := h.Rotate(t.Context(), Administrator())
 	must(t, err)
 	h.fault.Add(storetest.Rule{Collection: "Note", Op: storetest.Replace, Skip: 2, Err: errors.New("disk on fire")})
 	if p := h.rewrapped(t); p.State != Stopped || p.Moved != 2 || p.Error == "" || !p.Over() {
@@ -252,16 +252,16 @@ func TestRewrappingThatFailedSaysWhyAndGoesOnWhenBegunAgain(t *testing.T) {
 
 func TestRewrappingGoesOnOnceAndEndsWithTheProcess(t *testing.T) {
 	h := newHouse(t, 6)
-	_, err := h.Rotate(t.Context())
+	_, err := h.Rotate(t.Context(), Administrator())
 	must(t, err)
 	arrived := make(chan struct{})
 	h.cfg.Vault = waiting{arrived}
 	asked, cancel := context.WithCancel(t.Context())
-	_, err = h.Rewrap(asked)
+	_, err = h.Rewrap(asked, Administrator())
 	must(t, err)
 	cancel() // who asked has gone
 	<-arrived
-	if p, err := h.Rewrap(t.Context()); err != nil || p.State != Running {
+	if p, err := h.Rewrap(t.Context(), Administrator()); err != nil || p.State != Running {
 		t.Errorf("begun twice: %+v, %v", p, err)
 	}
 	ctx, end := context.WithCancel(t.Context())
@@ -274,7 +274,7 @@ func TestRewrappingGoesOnOnceAndEndsWithTheProcess(t *testing.T) {
 	if p := h.Progress(); p.State != Stopped || p.Passed != 0 {
 		t.Errorf("%+v", p)
 	}
-	if p, err := h.Rewrap(t.Context()); err != nil || p.State != Stopped {
+	if p, err := h.Rewrap(t.Context(), Administrator()); err != nil || p.State != Stopped {
 		t.Errorf("begun after the end: %+v, %v", p, err)
 	}
 }

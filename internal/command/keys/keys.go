@@ -44,9 +44,9 @@ func (d Desk) Status(ctx context.Context, _ struct{}) ([]rotation.Status, error)
 func (d Desk) Rotate(ctx context.Context, which Which) ([]rotation.Rotated, error) {
 	return collect(ctx, d, func(k *rotation.Keeper) ([]rotation.Rotated, error) {
 		if which.Signing {
-			return k.RotateSigning(ctx)
+			return k.RotateSigning(ctx, rotation.Administrator())
 		}
-		return k.Rotate(ctx)
+		return k.Rotate(ctx, rotation.Administrator())
 	})
 }
 
@@ -56,7 +56,7 @@ func (d Desk) Rewrap(ctx context.Context, _ struct{}) ([]rotation.Progress, erro
 		if !k.Holds() {
 			return nil, nil
 		}
-		p, err := k.Rewrap(ctx)
+		p, err := k.Rewrap(ctx, rotation.Administrator())
 		return []rotation.Progress{p}, err
 	})
 }
@@ -73,7 +73,7 @@ func (d Desk) Progress(ctx context.Context, _ struct{}) ([]rotation.Progress, er
 
 // Destroy ends retired versions that hold nothing.
 func (d Desk) Destroy(ctx context.Context, _ struct{}) ([]rotation.Destroyed, error) {
-	return collect(ctx, d, func(k *rotation.Keeper) ([]rotation.Destroyed, error) { return k.Destroy(ctx) })
+	return collect(ctx, d, func(k *rotation.Keeper) ([]rotation.Destroyed, error) { return k.Destroy(ctx, rotation.Administrator()) })
 }
 
 // collect asks every keeper, and ends with the first error.

@@ -147,7 +147,7 @@ func TestTheMarkDecides(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h.accounts["ann"] = nil    // the mark is gone, the line is not
+	h.accounts["ann"] = nil   // the mark is gone, the line is not
 	delete(h.accounts, "bob") // erased
 	if is, err := h.Is(ctx, "ann"); is || err != nil {
 		t.Errorf("%v, %v", is, err)
