@@ -1,8 +1,8 @@
 // Package datadir owns the data folder of a process: that it is ours alone, its
-// lock, run.json and ports.json in it, and the files of keys that ccms makes.
-// It reads no settings and knows nothing of what others keep in the folder: the
-// store, the registry's snapshot, certificates. Package boot opens it first and
-// hands out its paths.
+// lock, run.json and ports.json in it, the files of keys that ccms makes, and
+// that its contents as a whole are exchanged for others. It reads no settings and
+// knows by name alone what others keep in the folder: the store, the registry's
+// snapshot, certificates. Package boot opens it first and hands out its paths.
 package datadir
 
 import (
@@ -25,7 +25,8 @@ type Dir struct {
 
 // Open creates the folder if need be (mode 0700) and takes its lock, which this
 // process alone has until Close; *InUse is the error when another has it. A
-// folder that Check refuses is refused.
+// folder that Check refuses is refused. What a process that was killed had begun
+// to install is finished first.
 func Open(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("create data folder: %w", err)
@@ -52,7 +53,11 @@ func Open(path string) (*Dir, error) {
 	if _, err := fmt.Fprintln(f, os.Getpid()); err != nil {
 		return nil, fmt.Errorf("write lock: %w", err)
 	}
-	return &Dir{path: path, lock: f}, nil
+	d := &Dir{path: path, lock: f}
+	if err := d.settle(); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return d, nil
 }
 
 // At is a folder to look at, beside the process that may have it open.
