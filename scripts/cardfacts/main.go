@@ -1,13 +1,14 @@
-// Command cardfacts says what the server makes of card numbers (argument
-// brands) or expiry dates (argument expiries), one per line of standard input:
-// the brand's id or the date as MM/YYYY, and an empty line for what it refuses.
-// Tests of the pages' scripts compare themselves with it.
+// Command cardfacts says what the server makes of the lines of standard input:
+// of "brand NUMBER" the brand's id, of "expiry TEXT" the date as MM/YYYY, and an
+// empty line for what it refuses. Tests of the pages' scripts compare themselves
+// with it.
 package main
 
 import (
 	"bufio"
 	"log"
 	"os"
+	"strings"
 	"time"
 
 	"ccms/internal/card"
@@ -17,13 +18,15 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("cardfacts: ")
-	answer, ok := map[string]func(string) string{"brands": brand, "expiries": expiry}[os.Args[len(os.Args)-1]]
-	if !ok {
-		log.Fatal("say brands or expiries")
-	}
+	answers := map[string]func(string) string{"brand": brand, "expiry": expiry}
 	in, out := bufio.NewScanner(os.Stdin), bufio.NewWriter(os.Stdout)
 	for in.Scan() {
-		_, _ = out.WriteString(answer(in.Text()) + "\n") // Flush has the error
+		what, text, _ := strings.Cut(in.Text(), " ")
+		answer, ok := answers[what]
+		if !ok {
+			log.Fatalf("begin each line with brand or expiry, not with %q", what)
+		}
+		_, _ = out.WriteString(answer(text) + "\n") // Flush has the error
 	}
 	if err := in.Err(); err != nil {
 		log.Fatal(err)
