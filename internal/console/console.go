@@ -1,8 +1,9 @@
-// Package console owns the pages for the people of firms and for operators: API
-// clients, registrations, links, the record, people and rules of a firm (decision
-// B13). It keeps nothing: what it shows it asks the login and the card service
-// for, with the token of who is logged in, and they alone decide who may what. It
-// never shows a card number, and a secret once, in the answer that made it.
+// Package console owns the pages for the people of firms and for operators
+// (decision B13): it puts together what the packages below it have, and itself has
+// the first pages of each person and firm. The console keeps nothing: what it
+// shows it asks the services for, with the token of who is logged in, and they
+// alone decide who may what. It never shows a card number, and a secret once, in
+// the answer that made it.
 //
 // Every page of a firm stands below /console/firms/{firm}/{mode}, so that a
 // page's address says whose it is and whether test or live is meant. Its texts
@@ -11,23 +12,20 @@ package console
 
 import (
 	"embed"
-	"fmt"
-	"io/fs"
-	"net/http"
 	"time"
 
+	"ccms/internal/console/access"
 	"ccms/internal/console/backend"
-	"ccms/internal/console/forms"
-	"ccms/internal/httpserver"
-	"ccms/internal/page"
+	"ccms/internal/console/cards"
+	"ccms/internal/console/frame"
 	"ccms/internal/page/session"
 	"ccms/internal/upstream"
 )
 
 //go:embed pages/*.html
-var files embed.FS
+var pages embed.FS
 
-// Config describes a Service.
+// Config describes a console.
 type Config struct {
 	// Upstream asks the services. Required.
 	Upstream *upstream.Client
@@ -35,87 +33,48 @@ type Config struct {
 	PublicURL string
 	// Sessions tells who is logged in. Required.
 	Sessions *session.Jar
+	// More are pages beside those of this package and the ones below it; default
+	// none.
+	More []frame.Part
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 }
 
-// Service is the console; safe for concurrent use.
-type Service struct {
-	sessions *session.Jar
-	now      func() time.Time
-	pages    *page.Set
-	ask      *backend.Backend
-	forms    forms.Maker
-}
-
 // New returns a console.
-func New(cfg Config) (*Service, error) {
-	own, err := fs.Sub(files, "pages")
-	if err != nil {
-		return nil, fmt.Errorf("console: %w", err)
-	}
-	pages, err := page.Parse(own, cfg.PublicURL)
-	if err != nil {
-		return nil, fmt.Errorf("console: %w", err)
-	}
+func New(cfg Config) (*frame.Frame, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{sessions: cfg.Sessions, now: cfg.Now, pages: pages, ask: backend.New(cfg.Upstream), forms: forms.New(pages.Named("en"))}, nil
-}
-
-// Routes registers the pages.
-func (s *Service) Routes(mux *httpserver.Mux) {
-	mux.Handle("GET /console", s.person(s.firms))
-	mux.Handle("GET /console/firms", s.person(s.allFirms))
-	mux.Handle("POST /console/firms", page.SameOrigin(s.person(s.createFirm)))
-	mux.Handle("POST /console/firms/{firm}/suspend", page.SameOrigin(s.person(s.suspend(true))))
-	mux.Handle("POST /console/firms/{firm}/resume", page.SameOrigin(s.person(s.suspend(false))))
-	mux.Handle("GET /console/firms/{firm}", s.person(s.enter))
-
-	get := func(path string, h deskHandler) { mux.Handle("GET "+firmPath+path, s.desk(h)) }
-	post := func(path string, h deskHandler) { mux.Handle("POST "+firmPath+path, page.SameOrigin(s.desk(h))) }
-	get("", s.home)
-
-	get("/registrations", s.registrations)
-	get("/registrations.csv", s.exportRegistrations)
-	get("/registrations/{id}", s.registration)
-	post("/registrations/{id}/enable", s.turnCard("enabled"))
-	post("/registrations/{id}/disable", s.turnCard("disabled"))
-	get("/registrations/{id}/delete-card", s.deleteCardForm)
-	post("/registrations/{id}/delete-card", s.deleteCard)
-
-	get("/links", s.links)
-	get("/links/add", s.addLinkForm)
-	post("/links/add", s.addLink)
-	post("/links/{link}/cancel", s.cancelLink)
-
-	get("/clients", s.clients)
-	get("/clients/add", s.addClientForm)
-	post("/clients/add", s.addClient)
-	get("/clients/{client}", s.client)
-	post("/clients/{client}", s.changeClient)
-	post("/clients/{client}/rotate", s.rotate)
-	get("/clients/{client}/revoke", s.revokeForm)
-	post("/clients/{client}/revoke", s.revoke)
-
-	get("/audit", s.audit)
-	get("/audit.csv", s.exportAudit)
-
-	get("/people", s.people)
-	post("/people", s.invite)
-	get("/people/{member}", s.member)
-	post("/people/{member}", s.changeRole)
-	post("/people/{member}/remove", s.removeMember)
-
-	get("/settings", s.settings)
-	post("/settings/name", s.rename)
-	post("/settings/rules", s.changeRules)
-}
-
-// person runs h for who is logged in.
-func (s *Service) person(h session.Handler) httpserver.Handler {
-	return s.sessions.Person("/console", func(w http.ResponseWriter, r *http.Request, who session.Session) error {
-		return s.denied(w, r, who, h(w, r, who))
+	ask := backend.New(cfg.Upstream)
+	parts := []frame.Part{
+		part(ask, cfg.Now),
+		cards.Part(ask, cfg.Now),
+		access.Part(ask, cfg.Now),
+	}
+	return frame.New(frame.Config{
+		Backend: ask, PublicURL: cfg.PublicURL, Sessions: cfg.Sessions, Parts: append(parts, cfg.More...),
 	})
+}
+
+// service has the first pages of each person and firm.
+type service struct {
+	ask *backend.Backend
+	now func() time.Time
+}
+
+func part(ask *backend.Backend, now func() time.Time) frame.Part {
+	s := &service{ask, now}
+	return frame.Part{
+		Pages: pages,
+		Menu:  []frame.Entry{{Text: "Overview"}},
+		Firm:  frame.Routes{"GET ": s.home},
+		People: frame.Routes{
+			"GET ":                       s.firms,
+			"GET /firms":                 s.allFirms,
+			"POST /firms":                s.createFirm,
+			"POST /firms/{firm}/suspend": s.suspend(true),
+			"POST /firms/{firm}/resume":  s.suspend(false),
+			"GET /firms/{firm}":          s.enter,
+		},
+	}
 }

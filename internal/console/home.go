@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ccms/internal/console/backend"
+	"ccms/internal/console/frame"
 	"ccms/internal/console/overview"
 )
 
@@ -16,7 +17,7 @@ const maxCounted = 1000
 
 // homeData is the data of home.html.
 type homeData struct {
-	sheet
+	frame.Sheet
 	Days     int // 7 or 30
 	Figures  overview.Figures
 	Steps    []step
@@ -24,8 +25,8 @@ type homeData struct {
 	Counted  int
 }
 
-func (s *Service) home(w http.ResponseWriter, r *http.Request, d Desk) error {
-	data := homeData{sheet: sheet{Desk: d}, Days: 7}
+func (s *service) home(w http.ResponseWriter, r *http.Request, d frame.Desk) error {
+	data := homeData{Sheet: frame.Sheet{Desk: d}, Days: 7}
 	if r.URL.Query().Get("days") == "30" {
 		data.Days = 30
 	}
@@ -41,15 +42,15 @@ func (s *Service) home(w http.ResponseWriter, r *http.Request, d Desk) error {
 			return err
 		}
 	}
-	return s.show(w, r, shown{desk: &d, title: d.Firm.Name, page: "home.html", data: data})
+	return d.Show(w, r, frame.Shown{Title: d.Firm.Name, Page: "home.html", Data: data})
 }
 
 // recent returns the registrations since from, the newest first, at most
 // maxCounted, and whether those are all.
-func (s *Service) recent(r *http.Request, d Desk, from time.Time) (rows []backend.Registration, complete bool, err error) {
+func (s *service) recent(r *http.Request, d frame.Desk, from time.Time) (rows []backend.Registration, complete bool, err error) {
 	q := url.Values{"from": {from.Format(time.DateOnly)}, "limit": {"100"}}
 	for cursor := ""; len(rows) < maxCounted; {
-		list, err := s.ask.Registrations(r, d.caller(), onward(q, cursor))
+		list, err := s.ask.Registrations(r, d.Caller(), frame.Onward(q, cursor))
 		if err != nil {
 			return nil, false, err
 		}
@@ -68,17 +69,17 @@ type step struct {
 }
 
 // steps is the list of what to do before a firm takes live cards.
-func (s *Service) steps(r *http.Request, d Desk) ([]step, error) {
-	clients, err := s.ask.Clients(r, d.caller())
+func (s *service) steps(r *http.Request, d frame.Desk) ([]step, error) {
+	clients, err := s.ask.Clients(r, d.Caller())
 	if err != nil {
 		return nil, err
 	}
-	people, err := s.ask.Members(r, d.caller())
+	people, err := s.ask.Members(r, d.Caller())
 	if err != nil {
 		return nil, err
 	}
-	trial := d.caller()
-	trial.Mode = testMode
+	trial := d.Caller()
+	trial.Mode = frame.Test
 	tried, err := s.ask.Registrations(r, trial, url.Values{"limit": {"1"}})
 	if err != nil {
 		return nil, err
@@ -93,12 +94,12 @@ func (s *Service) steps(r *http.Request, d Desk) ([]step, error) {
 			looking++
 		}
 	}
-	test, live := base(d.Firm.ID, testMode), base(d.Firm.ID, liveMode)
+	test, live := frame.Base(d.Firm.ID, frame.Test), frame.Base(d.Firm.ID, frame.Live)
 	return []step{
-		{"Make a test client", test + "/clients", active(testMode, any)},
+		{"Make a test client", test + "/clients", active(frame.Test, any)},
 		{"Register a published test number", test + "/registrations", len(tried.Data) > 0},
 		{"Have a second owner or admin, so that nobody is locked out", test + "/people", looking > 1},
-		{"Make a live client, with no more scopes than it needs", live + "/clients", active(liveMode, any)},
-		{"Use the live client once", live + "/clients", active(liveMode, func(c backend.Client) bool { return !c.LastUsed.IsZero() })},
+		{"Make a live client, with no more scopes than it needs", live + "/clients", active(frame.Live, any)},
+		{"Use the live client once", live + "/clients", active(frame.Live, func(c backend.Client) bool { return !c.LastUsed.IsZero() })},
 	}, nil
 }

@@ -3,6 +3,7 @@ package backend
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"ccms/internal/secret"
@@ -34,6 +35,12 @@ func (b *Backend) Clients(r *http.Request, c Caller) ([]Client, error) {
 	var out Page[Client]
 	err := b.login(r, c, upstream.Call{Method: http.MethodGet, Path: "/clients", Out: &out})
 	return out.Data, err
+}
+
+// ClientsOfMode returns those of the caller's mode.
+func (b *Backend) ClientsOfMode(r *http.Request, c Caller) ([]Client, error) {
+	all, err := b.Clients(r, c)
+	return slices.DeleteFunc(all, func(client Client) bool { return client.Mode != c.Mode }), err
 }
 
 // Client returns one of them.

@@ -1,10 +1,12 @@
 package backend
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
 
+	"ccms/internal/problem"
 	"ccms/internal/upstream"
 )
 
@@ -22,6 +24,15 @@ func (b *Backend) Firms(r *http.Request, token string) ([]Firm, error) {
 	var out Page[Firm]
 	err := b.up.Ask(r, upstream.Call{Method: http.MethodGet, Service: upstream.Login, Path: "/api/firms", Token: token, Out: &out})
 	return out.Data, err
+}
+
+// Operator reports whether a person is an operator.
+func (b *Backend) Operator(r *http.Request, token string) (bool, error) {
+	_, err := b.AllFirms(r, token, "")
+	if e, ok := errors.AsType[*problem.Error](err); ok && e.Code == "FORBIDDEN" {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // AllFirms returns a page of all firms, to operators.

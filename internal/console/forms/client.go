@@ -11,12 +11,6 @@ import (
 	"ccms/internal/page"
 )
 
-// Maker makes forms in a language.
-type Maker struct{ l *page.Language }
-
-// New returns a Maker whose field errors are announced in l.
-func New(l *page.Language) Maker { return Maker{l} }
-
 // scopes are those a client may have (decision D1), in words.
 func scopes() []page.Option {
 	return []page.Option{
@@ -30,7 +24,7 @@ func scopes() []page.Option {
 }
 
 // Client is what people say of a client. No scopes stand for the usual ones.
-func (m Maker) Client(f backend.ClientForm, mode string) *page.Form {
+func Client(f backend.ClientForm, mode string) []*page.Field {
 	chosen := scopes()
 	if f.Scopes != nil {
 		for i := range chosen {
@@ -41,12 +35,12 @@ func (m Maker) Client(f backend.ClientForm, mode string) *page.Form {
 	if mode == "test" {
 		local = " A test client may name http://localhost too."
 	}
-	return m.l.NewForm(
-		&page.Field{ID: "name", Label: "Name", Hint: "What uses it, such as Web shop.", Value: f.Name, Autocomplete: "off"},
-		&page.Field{ID: "scopes", Label: "It may", Hint: "No more than it needs.", Type: "choices", Options: chosen},
-		&page.Field{ID: "returns", Label: "Return URLs, one a line", Hint: "Where the card page may lead back to: whole https addresses, 20 at most." + local, Type: "area", Code: true, Value: strings.Join(f.ReturnURLs, "\n")},
-		&page.Field{ID: "origins", Label: "Origins, one a line", Hint: "Which sites may show the card form in a frame, such as https://shop.example; 20 at most." + local, Type: "area", Code: true, Value: strings.Join(f.Origins, "\n")},
-	)
+	return []*page.Field{
+		{ID: "name", Label: "Name", Hint: "What uses it, such as Web shop.", Value: f.Name, Autocomplete: "off"},
+		{ID: "scopes", Label: "It may", Hint: "No more than it needs.", Type: "choices", Options: chosen},
+		{ID: "returns", Label: "Return URLs, one a line", Hint: "Where the card page may lead back to: whole https addresses, 20 at most." + local, Type: "area", Code: true, Value: strings.Join(f.ReturnURLs, "\n")},
+		{ID: "origins", Label: "Origins, one a line", Hint: "Which sites may show the card form in a frame, such as https://shop.example; 20 at most." + local, Type: "area", Code: true, Value: strings.Join(f.Origins, "\n")},
+	}
 }
 
 // ReadClient reads the form of a client.
@@ -69,6 +63,6 @@ func ClientWords() map[string]string {
 }
 
 // Revoke has the name of a client typed.
-func (m Maker) Revoke(c backend.Client, typed string) *page.Form {
-	return m.l.NewForm(&page.Field{ID: "name", Label: "Type the client's name, " + c.Name, Value: typed, Autocomplete: "off"})
+func Revoke(c backend.Client, typed string) []*page.Field {
+	return []*page.Field{{ID: "name", Label: "Type the client's name, " + c.Name, Value: typed, Autocomplete: "off"}}
 }

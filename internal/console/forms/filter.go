@@ -9,13 +9,14 @@ import (
 
 	"ccms/internal/card"
 	"ccms/internal/page"
+	"ccms/internal/problem"
 )
 
 // auditDays is how far the record is shown back when nobody says.
 const auditDays = 7
 
 // Registrations is the form of the filters, which is sent with GET.
-func (m Maker) Registrations(q url.Values) *page.Form {
+func Registrations(q url.Values) []*page.Field {
 	statuses := []page.Option{{Value: "", Text: "Any"}}
 	for _, status := range []string{"pending", "verified", "rejected", "failed", "expired"} {
 		statuses = append(statuses, page.Option{Value: status, Text: status, On: q.Get("status") == status})
@@ -24,14 +25,14 @@ func (m Maker) Registrations(q url.Values) *page.Form {
 	for _, b := range brandsByName() {
 		brands = append(brands, page.Option{Value: b.Name, Text: b.Name, On: q.Get("brand") == b.Name})
 	}
-	return m.l.NewForm(
-		&page.Field{ID: "status", Label: "Status", Type: "select", Options: statuses},
-		&page.Field{ID: "brand", Label: "Brand", Type: "select", Options: brands},
-		&page.Field{ID: "reference", Label: "Reference", Value: q.Get("reference"), Autocomplete: "off"},
-		&page.Field{ID: "last4", Label: "Last four digits", InputMode: "numeric", Value: q.Get("last4"), Autocomplete: "off", Code: true},
-		&page.Field{ID: "from", Label: "From (UTC)", Type: "date", Value: q.Get("from")},
-		&page.Field{ID: "to", Label: "Up to and with", Type: "date", Value: q.Get("to")},
-	)
+	return []*page.Field{
+		{ID: "status", Label: "Status", Type: "select", Options: statuses},
+		{ID: "brand", Label: "Brand", Type: "select", Options: brands},
+		{ID: "reference", Label: "Reference", Value: q.Get("reference"), Autocomplete: "off"},
+		{ID: "last4", Label: "Last four digits", InputMode: "numeric", Value: q.Get("last4"), Autocomplete: "off", Code: true},
+		{ID: "from", Label: "From (UTC)", Type: "date", Value: q.Get("from")},
+		{ID: "to", Label: "Up to and with", Type: "date", Value: q.Get("to")},
+	}
 }
 
 // brandsByName are the brands there are, as people look for them.
@@ -76,16 +77,16 @@ func Asked(chosen url.Values, form *page.Form) url.Values {
 func fourDigits(s string) bool { return len(s) == 4 && strings.Trim(s, "0123456789") == "" }
 
 // Audit is the form of the record's filters, of the last days unless q says.
-func (m Maker) Audit(q url.Values, now time.Time) *page.Form {
+func Audit(q url.Values, now time.Time) []*page.Field {
 	from := q.Get("from")
 	if !q.Has("from") {
 		from = now.UTC().AddDate(0, 0, -auditDays+1).Format(time.DateOnly)
 	}
-	return m.l.NewForm(
-		&page.Field{ID: "act", Label: "Act", Hint: "Such as card, or client.rotate", Value: q.Get("act"), Autocomplete: "off", Code: true},
-		&page.Field{ID: "from", Label: "From (UTC)", Type: "date", Value: from},
-		&page.Field{ID: "to", Label: "Up to and with", Type: "date", Value: q.Get("to")},
-	)
+	return []*page.Field{
+		{ID: "act", Label: "Act", Hint: "Such as card, or client.rotate", Value: q.Get("act"), Autocomplete: "off", Code: true},
+		{ID: "from", Label: "From (UTC)", Type: "date", Value: from},
+		{ID: "to", Label: "Up to and with", Type: "date", Value: q.Get("to")},
+	}
 }
 
 // AuditQuery is what the services are asked: the days of the form.
@@ -97,4 +98,12 @@ func AuditQuery(form *page.Form) url.Values {
 		}
 	}
 	return Asked(chosen, form)
+}
+
+// Refused is what is wrong with a filter, for what is no page; nil when nothing is.
+func Refused(form *page.Form) error {
+	if wrong := form.Wrong(); len(wrong) > 0 {
+		return problem.Validation(wrong[0].Error + ".")
+	}
+	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"ccms/internal/console/backend"
@@ -15,14 +14,8 @@ import (
 	"ccms/internal/page"
 )
 
-func maker(t *testing.T) forms.Maker {
-	t.Helper()
-	set, err := page.Parse(fstest.MapFS{"one.html": {Data: []byte(`{{define "main"}}{{end}}`)}}, "http://localhost:5000")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return forms.New(set.Named("en"))
-}
+// form is a form as the frame makes it, but for its words.
+func form(fields []*page.Field) *page.Form { return &page.Form{Fields: fields} }
 
 func post(t *testing.T, form url.Values) *page.Posted {
 	t.Helper()
@@ -71,7 +64,7 @@ func TestRulesSentBackUnchangedStayAsTheyAre(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := post(t, sent(maker(t).Rules(rules, "")))
+			p := post(t, sent(form(forms.Rules(rules, ""))))
 			defer p.Wipe()
 			got := forms.ReadRules(p, rules)
 			if len(got.BINAllow) == 0 {
@@ -98,7 +91,7 @@ func TestANewSigningSecretIsTheNextOne(t *testing.T) {
 
 func TestAClientSentBackUnchangedStaysAsItIs(t *testing.T) {
 	c := backend.ClientForm{Name: "Web shop", Scopes: []string{"cards:read", "cards:manage"}, ReturnURLs: []string{"https://a.example/b", "https://a.example/c"}, Origins: []string{"https://a.example"}}
-	p := post(t, sent(maker(t).Client(c, "live")))
+	p := post(t, sent(form(forms.Client(c, "live"))))
 	defer p.Wipe()
 	if got := forms.ReadClient(p); !reflect.DeepEqual(got, c) {
 		t.Errorf("%+v", got)
@@ -106,7 +99,6 @@ func TestAClientSentBackUnchangedStaysAsItIs(t *testing.T) {
 }
 
 func TestAPersonsLastDayCounts(t *testing.T) {
-	m := maker(t)
 	for text, want := range map[string]struct{ to, wrong string }{
 		"from=2026-11-01&to=2026-11-30": {to: "2026-12-01"},
 		"last4=1111&status=verified":    {},
@@ -119,7 +111,7 @@ func TestAPersonsLastDayCounts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		form := m.Registrations(q)
+		form := form(forms.Registrations(q))
 		got := forms.Asked(forms.Chosen(q, form), form)
 		if got.Get("to") != want.to || got.Has("cursor") || got.Has("other") {
 			t.Errorf("%s asks %v", text, got)
@@ -129,10 +121,10 @@ func TestAPersonsLastDayCounts(t *testing.T) {
 		}
 	}
 	day := time.Date(2026, 11, 22, 23, 0, 0, 0, time.UTC)
-	if got := m.Audit(url.Values{}, day).Field("from").Value; got != "2026-11-16" {
+	if got := form(forms.Audit(url.Values{}, day)).Field("from").Value; got != "2026-11-16" {
 		t.Errorf("the record begins %s", got)
 	}
-	if got := m.Audit(url.Values{"from": {""}}, day).Field("from").Value; got != "" {
+	if got := form(forms.Audit(url.Values{"from": {""}}, day)).Field("from").Value; got != "" {
 		t.Errorf("who wants all of it gets it from %s", got)
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // Link is a link to be made, for one of clients.
-func (m Maker) Link(clients []backend.Client, n backend.NewLink) *page.Form {
+func Link(clients []backend.Client, n backend.NewLink) []*page.Field {
 	belongs := []page.Option{}
 	for _, c := range clients {
 		belongs = append(belongs, page.Option{Value: c.ID, Text: c.Name, On: c.ID == n.ClientID})
@@ -17,9 +17,9 @@ func (m Maker) Link(clients []backend.Client, n backend.NewLink) *page.Form {
 	for i := range lives {
 		lives[i].On = lives[i].Value == strconv.Itoa(n.ExpiresIn)
 	}
-	return m.l.NewForm(
-		&page.Field{ID: "reference", Label: "Reference", Hint: "Yours, such as an order: the person sees it on the card page, and the registration carries it. No card number.", Value: n.Reference, Autocomplete: "off"},
-		&page.Field{ID: "client", Label: "It belongs to", Type: "select", Options: belongs},
-		&page.Field{ID: "expires", Label: "It works for", Hint: "Once, and no longer than this.", Type: "select", Options: lives},
-	)
+	return []*page.Field{
+		{ID: "reference", Label: "Reference", Hint: "Yours, such as an order: the person sees it on the card page, and the registration carries it. No card number.", Value: n.Reference, Autocomplete: "off"},
+		{ID: "client", Label: "It belongs to", Type: "select", Options: belongs},
+		{ID: "expires", Label: "It works for", Hint: "Once, and no longer than this.", Type: "select", Options: lives},
+	}
 }

@@ -3,7 +3,7 @@ package forms
 import "ccms/internal/page"
 
 // Role lets somebody choose a role; owners is whether he may give theirs.
-func (m Maker) Role(role string, owners bool) *page.Form { return m.l.NewForm(roleField(role, owners)) }
+func Role(role string, owners bool) []*page.Field { return []*page.Field{roleField(role, owners)} }
 
 func roleField(role string, owners bool) *page.Field {
 	f := &page.Field{ID: "role", Label: "Role", Type: "select", Options: []page.Option{
@@ -19,17 +19,17 @@ func roleField(role string, owners bool) *page.Field {
 }
 
 // Invite is who is to become a member, as what.
-func (m Maker) Invite(email, role string, owners bool) *page.Form {
-	return m.l.NewForm(
-		&page.Field{ID: "email", Label: "E-mail address", Hint: "Whoever has confirmed this address finds the firm in the console.", Type: "email", Autocomplete: "off", Value: email, Code: true},
+func Invite(email, role string, owners bool) []*page.Field {
+	return []*page.Field{
+		{ID: "email", Label: "E-mail address", Hint: "Whoever has confirmed this address finds the firm in the console.", Type: "email", Autocomplete: "off", Value: email, Code: true},
 		roleField(role, owners),
-	)
+	}
 }
 
 // Firm is a firm to be made, and its owner.
-func (m Maker) Firm(name, owner string) *page.Form {
-	return m.l.NewForm(
-		&page.Field{ID: "name", Label: "Name of the firm", Autocomplete: "off", Value: name},
-		&page.Field{ID: "owner", Label: "E-mail address of its owner", Hint: "Whoever confirms this address becomes the owner.", Type: "email", Autocomplete: "off", Value: owner, Code: true},
-	)
+func Firm(name, owner string) []*page.Field {
+	return []*page.Field{
+		{ID: "name", Label: "Name of the firm", Autocomplete: "off", Value: name},
+		{ID: "owner", Label: "E-mail address of its owner", Hint: "Whoever confirms this address becomes the owner.", Type: "email", Autocomplete: "off", Value: owner, Code: true},
+	}
 }

@@ -11,13 +11,13 @@ import (
 )
 
 // Name is what a firm is called.
-func (m Maker) Name(name string) *page.Form {
-	return m.l.NewForm(&page.Field{ID: "name", Label: "Name of the firm", Hint: "People see it on the card page.", Value: name, Autocomplete: "organization"})
+func Name(name string) []*page.Field {
+	return []*page.Field{{ID: "name", Label: "Name of the firm", Hint: "People see it on the card page.", Value: name, Autocomplete: "organization"}}
 }
 
 // Rules is the form of the rules. again is whether a new signing secret is
 // asked for.
-func (m Maker) Rules(rules backend.Rules, again string) *page.Form {
+func Rules(rules backend.Rules, again string) []*page.Field {
 	brands := []page.Option{}
 	for _, b := range brandsByName() {
 		brands = append(brands, page.Option{Value: b.ID, Text: b.Name, On: slices.ContainsFunc(rules.Brands, b.Named)})
@@ -26,17 +26,17 @@ func (m Maker) Rules(rules backend.Rules, again string) *page.Form {
 	if rules.Endpoint != nil {
 		endpoint = *rules.Endpoint
 	}
-	return m.l.NewForm(
-		&page.Field{ID: "brands", Label: "Accepted brands", Hint: "None chosen means all.", Type: "choices", Options: brands},
-		&page.Field{ID: "allow", Label: "Accept these prefixes only", Hint: "BINs of 6 to 8 digits, one a line. Empty accepts all.", Type: "area", Code: true, Value: strings.Join(rules.BINAllow, "\n")},
-		&page.Field{ID: "deny", Label: "Refuse these prefixes", Hint: "BINs of 6 to 8 digits, one a line. They win over the list above.", Type: "area", Code: true, Value: strings.Join(rules.BINDeny, "\n")},
+	return []*page.Field{
+		{ID: "brands", Label: "Accepted brands", Hint: "None chosen means all.", Type: "choices", Options: brands},
+		{ID: "allow", Label: "Accept these prefixes only", Hint: "BINs of 6 to 8 digits, one a line. Empty accepts all.", Type: "area", Code: true, Value: strings.Join(rules.BINAllow, "\n")},
+		{ID: "deny", Label: "Refuse these prefixes", Hint: "BINs of 6 to 8 digits, one a line. They win over the list above.", Type: "area", Code: true, Value: strings.Join(rules.BINDeny, "\n")},
 		reactionField("velocity", "A card registered 10 times a day, or 100 cards of a client within a minute", rules.Velocity),
 		reactionField("walk", "A client that tries many numbers of one prefix", rules.BINWalk),
-		&page.Field{ID: "url", Label: "Your own endpoint decides last", Hint: "An https URL that is asked with every registration; empty for none.", Type: "url", Code: true, Value: endpoint.URL},
-		&page.Field{ID: "code", Label: "The endpoint is also sent", Type: "choices", Options: []page.Option{{Value: "send", Text: "the security code, encrypted to the key below", On: endpoint.SendCode}}},
-		&page.Field{ID: "key", Label: "Public key for the code", Hint: "One public JWK, RSA or EC.", Type: "area", Code: true, Value: string(endpoint.CodeKey)},
-		&page.Field{ID: "secret", Label: "Signing secret of the calls", Type: "choices", Options: []page.Option{{Value: "new", Text: "make a new one; the one before signs too for a day", On: again != ""}}},
-	)
+		{ID: "url", Label: "Your own endpoint decides last", Hint: "An https URL that is asked with every registration; empty for none.", Type: "url", Code: true, Value: endpoint.URL},
+		{ID: "code", Label: "The endpoint is also sent", Type: "choices", Options: []page.Option{{Value: "send", Text: "the security code, encrypted to the key below", On: endpoint.SendCode}}},
+		{ID: "key", Label: "Public key for the code", Hint: "One public JWK, RSA or EC.", Type: "area", Code: true, Value: string(endpoint.CodeKey)},
+		{ID: "secret", Label: "Signing secret of the calls", Type: "choices", Options: []page.Option{{Value: "new", Text: "make a new one; the one before signs too for a day", On: again != ""}}},
+	}
 }
 
 func reactionField(id, label, reaction string) *page.Field {

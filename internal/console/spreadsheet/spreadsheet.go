@@ -23,6 +23,11 @@ type File struct {
 	Page func(cursor string) (rows [][]string, next string, err error)
 }
 
+// Name is the name of a file about something, made now.
+func Name(what string, now time.Time) string {
+	return what + "-" + now.UTC().Format("20060102-1504") + ".csv"
+}
+
 // Send sends a file page by page, so that it takes no more memory than one. An
 // error before the first row is answered as one; after it the connection breaks,
 // so that nobody takes a part for the whole.

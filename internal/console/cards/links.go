@@ -1,4 +1,4 @@
-package console
+package cards
 
 import (
 	"net/http"
@@ -8,27 +8,28 @@ import (
 
 	"ccms/internal/console/backend"
 	"ccms/internal/console/forms"
+	"ccms/internal/console/frame"
 	"ccms/internal/page"
 	"ccms/internal/problem"
 )
 
 // linksData is the data of links.html.
 type linksData struct {
-	sheet
+	frame.Sheet
 	Links       []backend.Link
 	Filtered    bool
 	Next, First string // paths, as those of registrationsData
 }
 
-func (s *Service) links(w http.ResponseWriter, r *http.Request, d Desk) error {
+func (s *service) links(w http.ResponseWriter, r *http.Request, d frame.Desk) error {
 	states := []page.Option{{Value: "", Text: "Any"}}
 	status := r.URL.Query().Get("status")
 	for _, state := range []string{"open", "used", "expired", "revoked"} {
 		states = append(states, page.Option{Value: state, Text: state, On: status == state})
 	}
-	data := linksData{sheet: sheet{
-		Desk: d, Form: s.english().NewForm(&page.Field{ID: "status", Label: "State", Type: "select", Options: states}),
-		Done: done(r, map[string]string{"cancelled": "The link is cancelled: it opens no form any more."}),
+	data := linksData{Sheet: frame.Sheet{
+		Desk: d, Form: d.NewForm(&page.Field{ID: "status", Label: "State", Type: "select", Options: states}),
+		Done: frame.Done(r, map[string]string{"cancelled": "The link is cancelled: it opens no form any more."}),
 	}}
 	chosen, path := forms.Chosen(r.URL.Query(), data.Form), d.Base()+"/links"
 	data.Filtered = len(chosen) > 0
@@ -38,48 +39,48 @@ func (s *Service) links(w http.ResponseWriter, r *http.Request, d Desk) error {
 	}
 	if cursor := r.URL.Query().Get("cursor"); cursor != "" {
 		q.Set("cursor", cursor)
-		data.First = withQuery(path, chosen)
+		data.First = frame.WithQuery(path, chosen)
 	}
-	list, err := s.ask.Links(r, d.caller(), q)
-	if err := data.refused(err, nil); err != nil {
+	list, err := s.ask.Links(r, d.Caller(), q)
+	if err := data.Refused(err, nil); err != nil {
 		return err
 	}
 	data.Links = list.Data
 	if list.Next != "" {
 		chosen.Set("cursor", list.Next)
-		data.Next = withQuery(path, chosen)
+		data.Next = frame.WithQuery(path, chosen)
 	}
-	return s.show(w, r, shown{desk: &d, title: "Links", page: "links.html", data: data, status: data.status()})
+	return d.Show(w, r, frame.Shown{Title: "Links", Page: "links.html", Data: data, Status: data.Status()})
 }
 
 // addLinkData is the data of link-add.html.
 type addLinkData struct {
-	sheet
+	frame.Sheet
 	Clients []backend.Client // that may have links
 }
 
 // linkClients are those a link can belong to.
-func (s *Service) linkClients(r *http.Request, d Desk) ([]backend.Client, error) {
+func (s *service) linkClients(r *http.Request, d frame.Desk) ([]backend.Client, error) {
 	if !d.Manages() {
 		return nil, problem.Denied("Owners and admins make links.")
 	}
-	all, err := s.ofMode(r, d)
+	all, err := s.ask.ClientsOfMode(r, d.Caller())
 	return slices.DeleteFunc(all, func(c backend.Client) bool { return c.Revoked }), err
 }
 
-func (s *Service) addLinkForm(w http.ResponseWriter, r *http.Request, d Desk) error {
+func (s *service) addLinkForm(w http.ResponseWriter, r *http.Request, d frame.Desk) error {
 	clients, err := s.linkClients(r, d)
 	if err != nil {
 		return err
 	}
-	return s.showAddLink(w, r, addLinkData{Clients: clients, sheet: sheet{Desk: d, Form: s.forms.Link(clients, backend.NewLink{})}})
+	return s.showAddLink(w, r, addLinkData{Clients: clients, Sheet: frame.Sheet{Desk: d, Form: d.NewForm(forms.Link(clients, backend.NewLink{})...)}})
 }
 
-func (s *Service) showAddLink(w http.ResponseWriter, r *http.Request, data addLinkData) error {
-	return s.show(w, r, shown{desk: &data.Desk, title: "New " + data.Mode + " link", page: "link-add.html", data: data, status: data.status()})
+func (s *service) showAddLink(w http.ResponseWriter, r *http.Request, data addLinkData) error {
+	return data.Show(w, r, frame.Shown{Title: "New " + data.Mode + " link", Page: "link-add.html", Data: data, Status: data.Status()})
 }
 
-func (s *Service) addLink(w http.ResponseWriter, r *http.Request, d Desk) error {
+func (s *service) addLink(w http.ResponseWriter, r *http.Request, d frame.Desk) error {
 	clients, err := s.linkClients(r, d)
 	if err != nil {
 		return err
@@ -91,24 +92,23 @@ func (s *Service) addLink(w http.ResponseWriter, r *http.Request, d Desk) error 
 	defer posted.Wipe()
 	n := backend.NewLink{ClientID: posted.Text("client"), Reference: posted.Text("reference")}
 	n.ExpiresIn, _ = strconv.Atoi(posted.Text("expires")) // what is none the card service refuses
-	made, err := s.ask.CreateLink(r, d.caller(), n)
+	made, err := s.ask.CreateLink(r, d.Caller(), n)
 	defer made.URL.Wipe()
 	if err == nil {
-		return s.show(w, r, shown{desk: &d, title: "The link is ready", page: "once.html", once: made.URL, data: onceData{
-			sheet: sheet{Desk: d}, Label: "Link",
+		return d.ShowOnce(w, r, frame.Once{
+			Title: "The link is ready", Label: "Link", Secret: made.URL, Back: d.Base() + "/links",
 			Text: "Send it to one person. Whoever has it can register one card for " + d.Firm.Name + ", until " + made.ExpiresAt.UTC().Format("2006-01-02 15:04") + " UTC. It is shown this once.",
-			Back: d.Base() + "/links", BackText: "I have copied it",
-		}})
+		})
 	}
-	data := addLinkData{Clients: clients, sheet: sheet{Desk: d, Form: s.forms.Link(clients, n)}}
-	if err := data.refused(err, map[string]string{"reference": "reference", "client_id": "client", "expires_in": "expires"}); err != nil {
+	data := addLinkData{Clients: clients, Sheet: frame.Sheet{Desk: d, Form: d.NewForm(forms.Link(clients, n)...)}}
+	if err := data.Refused(err, map[string]string{"reference": "reference", "client_id": "client", "expires_in": "expires"}); err != nil {
 		return err
 	}
 	return s.showAddLink(w, r, data)
 }
 
-func (s *Service) cancelLink(w http.ResponseWriter, r *http.Request, d Desk) error {
-	if err := s.ask.RevokeLink(r, d.caller(), r.PathValue("link")); err != nil {
+func (s *service) cancelLink(w http.ResponseWriter, r *http.Request, d frame.Desk) error {
+	if err := s.ask.RevokeLink(r, d.Caller(), r.PathValue("link")); err != nil {
 		return err
 	}
 	return page.Redirect(w, d.Base()+"/links?done=cancelled")

@@ -1,9 +1,10 @@
-package console
+package access
 
 import (
 	"net/http"
 
 	"ccms/internal/console/forms"
+	"ccms/internal/console/frame"
 	"ccms/internal/page"
 	"ccms/internal/problem"
 )
@@ -13,54 +14,54 @@ const maxRules = 128 << 10
 
 // settingsData is the data of settings.html. Form is the one with errors.
 type settingsData struct {
-	sheet
+	frame.Sheet
 	Name, Rules *page.Form
 }
 
-func (s *Service) settings(w http.ResponseWriter, r *http.Request, d Desk) error {
-	return s.showSettings(w, r, settingsData{sheet: sheet{Desk: d, Done: done(r, map[string]string{
+func (s *service) settings(w http.ResponseWriter, r *http.Request, d frame.Desk) error {
+	return s.showSettings(w, r, settingsData{Sheet: frame.Sheet{Desk: d, Done: frame.Done(r, map[string]string{
 		"name": "The firm has its new name.", "rules": "The " + d.Mode + " rules are saved; they hold within a second.",
 	})}})
 }
 
 // showSettings fills in the forms that were not sent.
-func (s *Service) showSettings(w http.ResponseWriter, r *http.Request, data settingsData) error {
+func (s *service) showSettings(w http.ResponseWriter, r *http.Request, data settingsData) error {
 	if data.Name == nil {
-		data.Name = s.forms.Name(data.Firm.Name)
+		data.Name = data.NewForm(forms.Name(data.Firm.Name)...)
 	}
 	if data.Rules == nil {
-		rules, err := s.ask.Rules(r, data.caller())
+		rules, err := s.ask.Rules(r, data.Caller())
 		if err != nil {
 			return err
 		}
-		data.Rules = s.forms.Rules(rules, "")
+		data.Rules = data.NewForm(forms.Rules(rules, "")...)
 	}
-	status := data.status()
-	return s.show(w, r, shown{desk: &data.Desk, title: "Settings", page: "settings.html", data: data, status: status})
+	status := data.Status()
+	return data.Show(w, r, frame.Shown{Title: "Settings", Page: "settings.html", Data: data, Status: status})
 }
 
-func (s *Service) rename(w http.ResponseWriter, r *http.Request, d Desk) error {
+func (s *service) rename(w http.ResponseWriter, r *http.Request, d frame.Desk) error {
 	posted, err := page.ReadPosted(w, r)
 	if err != nil {
 		return err
 	}
 	defer posted.Wipe()
-	form := s.forms.Name(posted.Text("name"))
-	data := settingsData{Name: form, sheet: sheet{Desk: d, Form: form}}
-	need(form, "name", "Enter the name of the firm")
+	form := d.NewForm(forms.Name(posted.Text("name"))...)
+	data := settingsData{Name: form, Sheet: frame.Sheet{Desk: d, Form: form}}
+	data.Need("name", "Enter the name of the firm")
 	if len(form.Wrong()) == 0 {
-		err := s.ask.Rename(r, d.caller(), posted.Text("name"))
+		err := s.ask.Rename(r, d.Caller(), posted.Text("name"))
 		if err == nil {
 			return page.Redirect(w, d.Base()+"/settings?done=name")
 		}
-		if err := data.refused(err, map[string]string{"name": "name"}); err != nil {
+		if err := data.Refused(err, map[string]string{"name": "name"}); err != nil {
 			return err
 		}
 	}
 	return s.showSettings(w, r, data)
 }
 
-func (s *Service) changeRules(w http.ResponseWriter, r *http.Request, d Desk) error {
+func (s *service) changeRules(w http.ResponseWriter, r *http.Request, d frame.Desk) error {
 	if !d.Manages() {
 		return problem.Denied("Owners and admins change the rules.")
 	}
@@ -69,30 +70,30 @@ func (s *Service) changeRules(w http.ResponseWriter, r *http.Request, d Desk) er
 		return err
 	}
 	defer posted.Wipe()
-	held, err := s.ask.Rules(r, d.caller())
+	held, err := s.ask.Rules(r, d.Caller())
 	if err != nil {
 		return err
 	}
 	rules := forms.ReadRules(posted, held)
-	form := s.forms.Rules(rules, posted.Text("secret.new"))
-	data := settingsData{Rules: form, sheet: sheet{Desk: d, Form: form}}
+	form := d.NewForm(forms.Rules(rules, posted.Text("secret.new"))...)
+	data := settingsData{Rules: form, Sheet: frame.Sheet{Desk: d, Form: form}}
 	if e := rules.Endpoint; e != nil && e.CodeKey != nil && !e.CodeKey.IsValid() {
 		form.Field("key").Error = "Enter one public JWK, as JSON"
 		return s.showSettings(w, r, data)
 	}
-	made, err := s.ask.ChangeRules(r, d.caller(), rules)
+	made, err := s.ask.ChangeRules(r, d.Caller(), rules)
 	defer made.Wipe()
 	switch {
 	case err == nil && made.Len() == 0:
 		return page.Redirect(w, d.Base()+"/settings?done=rules")
 	case err == nil:
-		return s.show(w, r, shown{desk: &d, title: "The rules are saved", page: "once.html", once: made, data: onceData{
-			sheet: sheet{Desk: d}, Label: "Signing secret", Back: d.Base() + "/settings", BackText: "I have copied it",
+		return d.ShowOnce(w, r, frame.Once{
+			Title: "The rules are saved", Label: "Signing secret", Secret: made, Back: d.Base() + "/settings",
 			Text: "Calls to your endpoint are signed with this secret (Standard Webhooks). Copy it to where the endpoint keeps its secrets. It is shown this once.",
-		}})
+		})
 	}
 	words := map[string]string{"bin_allow": "allow", "bin_deny": "deny", "velocity": "velocity", "code_key": "key", "endpoint": "url", "brands": "brands"}
-	if err := data.refused(err, words); err != nil {
+	if err := data.Refused(err, words); err != nil {
 		return err
 	}
 	return s.showSettings(w, r, data)

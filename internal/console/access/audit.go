@@ -1,4 +1,4 @@
-package console
+package access
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 
 	"ccms/internal/console/backend"
 	"ccms/internal/console/forms"
+	"ccms/internal/console/frame"
 	"ccms/internal/console/spreadsheet"
 	"ccms/internal/page"
 )
@@ -21,7 +22,7 @@ const (
 
 // auditData is the data of audit.html.
 type auditData struct {
-	sheet
+	frame.Sheet
 	Log         string // people or cards
 	Logs        []page.Link
 	Rows        []record
@@ -37,11 +38,11 @@ type record struct {
 
 // auditLog is one of the two records: of people and clients, which the login
 // service keeps, and of cards, which the card service does.
-func (s *Service) auditLog(r *http.Request, d Desk) (name string, list func(url.Values) (backend.Page[backend.Record], error)) {
+func (s *service) auditLog(r *http.Request, d frame.Desk) (name string, list func(url.Values) (backend.Page[backend.Record], error)) {
 	if r.URL.Query().Get("log") == "people" || !d.Member() {
-		return "people", func(q url.Values) (backend.Page[backend.Record], error) { return s.ask.FirmRecords(r, d.caller(), q) }
+		return "people", func(q url.Values) (backend.Page[backend.Record], error) { return s.ask.FirmRecords(r, d.Caller(), q) }
 	}
-	return "cards", func(q url.Values) (backend.Page[backend.Record], error) { return s.ask.CardRecords(r, d.caller(), q) }
+	return "cards", func(q url.Values) (backend.Page[backend.Record], error) { return s.ask.CardRecords(r, d.Caller(), q) }
 }
 
 // matching are the records whose act begins with act.
@@ -55,24 +56,24 @@ func matching(all []backend.Record, act string) []backend.Record {
 	return kept
 }
 
-func (s *Service) audit(w http.ResponseWriter, r *http.Request, d Desk) error {
+func (s *service) audit(w http.ResponseWriter, r *http.Request, d frame.Desk) error {
 	log, list := s.auditLog(r, d)
-	data := auditData{Log: log, Logs: d.logs(log), sheet: sheet{Desk: d, Form: s.forms.Audit(r.URL.Query(), s.now())}}
+	data := auditData{Log: log, Logs: logs(d, log), Sheet: frame.Sheet{Desk: d, Form: d.NewForm(forms.Audit(r.URL.Query(), s.now())...)}}
 	path, q, act := d.Base()+"/audit", forms.AuditQuery(data.Form), data.Form.Field("act").Value
 	chosen := url.Values{"log": {log}, "act": {act}, "from": {data.Form.Field("from").Value}, "to": {data.Form.Field("to").Value}}
-	data.Export = withQuery(path+".csv", chosen)
+	data.Export = frame.WithQuery(path+".csv", chosen)
 	cursor := r.URL.Query().Get("cursor")
 	if cursor != "" {
-		data.First = withQuery(path, chosen)
+		data.First = frame.WithQuery(path, chosen)
 	}
-	if len(data.Form.Wrong()) == 0 {
-		rows, next, err := search(list, onward(q, cursor), act)
-		if err := data.refused(err, nil); err != nil {
+	if data.Good() {
+		rows, next, err := search(list, frame.Onward(q, cursor), act)
+		if err := data.Refused(err, nil); err != nil {
 			return err
 		}
 		if next != "" {
 			chosen.Set("cursor", next)
-			data.Next = withQuery(path, chosen)
+			data.Next = frame.WithQuery(path, chosen)
 		}
 		names, err := s.names(r, d)
 		if err != nil {
@@ -80,11 +81,11 @@ func (s *Service) audit(w http.ResponseWriter, r *http.Request, d Desk) error {
 		}
 		data.Rows = lined(rows, names)
 	}
-	return s.show(w, r, shown{desk: &d, title: "Audit", page: "audit.html", data: data, status: data.status()})
+	return d.Show(w, r, frame.Shown{Title: "Audit", Page: "audit.html", Data: data, Status: data.Status()})
 }
 
 // logs are the records there are for whom the desk is.
-func (d Desk) logs(log string) []page.Link {
+func logs(d frame.Desk, log string) []page.Link {
 	if !d.Member() || d.Firm.Role == "viewer" {
 		return nil // he sees one of them
 	}
@@ -112,9 +113,9 @@ func search(list func(url.Values) (backend.Page[backend.Record], error), q url.V
 }
 
 // names are those of the people and clients of a firm, by id.
-func (s *Service) names(r *http.Request, d Desk) (map[string]string, error) {
+func (s *service) names(r *http.Request, d frame.Desk) (map[string]string, error) {
 	names := map[string]string{}
-	people, err := s.ask.Members(r, d.caller())
+	people, err := s.ask.Members(r, d.Caller())
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +125,7 @@ func (s *Service) names(r *http.Request, d Desk) (map[string]string, error) {
 	if !d.Member() {
 		return names, nil
 	}
-	clients, err := s.ask.Clients(r, d.caller())
+	clients, err := s.ask.Clients(r, d.Caller())
 	for _, c := range clients {
 		names[c.ID] = c.Name
 	}
@@ -149,18 +150,18 @@ func lined(rows []backend.Record, names map[string]string) []record {
 	return all
 }
 
-func (s *Service) exportAudit(w http.ResponseWriter, r *http.Request, d Desk) error {
+func (s *service) exportAudit(w http.ResponseWriter, r *http.Request, d frame.Desk) error {
 	log, list := s.auditLog(r, d)
-	form := s.forms.Audit(r.URL.Query(), s.now())
+	form := d.NewForm(forms.Audit(r.URL.Query(), s.now())...)
 	q, act := forms.AuditQuery(form), form.Field("act").Value
-	if err := refusedFilter(form); err != nil {
+	if err := forms.Refused(form); err != nil {
 		return err
 	}
 	return spreadsheet.Send(w, spreadsheet.File{
-		Name:   fileName("audit-"+log, d, s.now()),
+		Name:   spreadsheet.Name("audit-"+log+"-"+d.Mode, s.now()),
 		Header: []string{"time", "act", "result", "actor", "object", "reason", "from", "request", "record"},
 		Page: func(cursor string) ([][]string, string, error) {
-			got, err := list(onward(q, cursor))
+			got, err := list(frame.Onward(q, cursor))
 			return spreadsheet.Rows(matching(got.Data, act), recordCells), got.Next, err
 		},
 	})
