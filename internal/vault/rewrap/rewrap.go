@@ -12,6 +12,7 @@ package rewrap
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"ccms/internal/store"
@@ -50,6 +51,7 @@ type Book struct {
 // entry is a document and the versions its values lie under.
 type entry struct {
 	id       string
+	values   []Value
 	versions []Version
 }
 
@@ -66,8 +68,8 @@ func Of[T any](docs *store.Of[T], values func(id string, v *T) []Value) Book {
 			if err != nil {
 				return nil, err
 			}
-			e := entry{id: r.ID}
-			for _, v := range values(r.ID, &r.Value) {
+			e := entry{id: r.ID, values: values(r.ID, &r.Value)}
+			for _, v := range e.values {
 				id, number, _ := vault.KeyOf(*v.Sealed) // what is no sealed value lies under no key
 				e.versions = append(e.versions, Version{id, number})
 			}
@@ -112,6 +114,24 @@ func (b Book) Count(ctx context.Context, counts map[Version]int64, limit time.Du
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// Values yields every sealed value there is, by document. It ends with the first
+// error.
+func (b Book) Values(ctx context.Context) iter.Seq2[Value, error] {
+	return func(yield func(Value, error) bool) {
+		err := b.each(ctx, func(e entry) error {
+			for _, v := range e.values {
+				if !yield(v, nil) {
+					return errEnough
+				}
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(Value{}, err)
+		}
+	}
 }
 
 // errEnough ends a walk before its end.

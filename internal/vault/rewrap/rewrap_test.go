@@ -249,3 +249,30 @@ func TestAWalkEndsWithItsContextAndACountWithItsTime(t *testing.T) {
 		t.Errorf("an empty book: %v, %v", whole, err)
 	}
 }
+
+// TestEveryValueIsShownToWhoeverOpensThem would fail if a value of a page or of a
+// document were left out.
+func TestEveryValueIsShownToWhoeverOpensThem(t *testing.T) {
+	s := newShelf(t, page+7)
+	opened := 0
+	for v, err := range s.book.Values(t.Context()) {
+		must(t, err)
+		content, err := s.vault.Open(t.Context(), v.At, *v.Sealed)
+		must(t, err)
+		content.Wipe()
+		opened++
+	}
+	if opened != 2*(page+7) {
+		t.Errorf("%d values", opened)
+	}
+	for range s.book.Values(t.Context()) {
+		break // ends the walk
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, err := range s.book.Values(ctx) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled: %v", err)
+		}
+	}
+}
