@@ -80,17 +80,13 @@ func (s *Service) refuseGuess(ctx context.Context, who caller, d details) error 
 // insert seals the number and adds the card under the given token and id. A
 // card with that token is there already when an earlier try got that far.
 func (s *Service) insert(ctx context.Context, who caller, d details, ids []string) (Card, error) {
-	fingerprint, err := s.lookup(ctx, who.id, d.number.Digits())
-	if err != nil {
-		return Card{}, err
-	}
 	id, err := strconv.ParseInt(ids[1], 10, 64)
 	if err != nil {
 		return Card{}, fmt.Errorf("claimed creditCardId: %w", err)
 	}
 	c := creditCard{
 		ExpiryMonth: d.expiry.Month, ExpiryYear: d.expiry.Year, Status: enabled,
-		Vendor: d.number.Brand().Name, Token: ids[0], Fingerprint: fingerprint,
+		Vendor: d.number.Brand().Name, Token: ids[0],
 		Length: len(d.number.Digits()), Last4: d.number.Last4(), CreatedAt: s.now(),
 	}
 	for range drawsOfID {
@@ -98,7 +94,7 @@ func (s *Service) insert(ctx context.Context, who caller, d details, ids []strin
 		if c.Number, err = s.vault.Seal(ctx, place(who.id, id), d.number.Digits()); err != nil {
 			return Card{}, fmt.Errorf("seal a number: %w", err)
 		}
-		added, err := s.append(ctx, who, c)
+		added, err := s.append(ctx, who, c, d.number.Digits())
 		if !errors.Is(err, errTaken) {
 			return added, err
 		}
@@ -114,22 +110,33 @@ func place(customer string, id int64) vault.Place {
 }
 
 // append writes c into the cardholder's document, which the first card makes.
-// Two first cards race by the document's id, all later ones by its revision.
-func (s *Service) append(ctx context.Context, who caller, c creditCard) (Card, error) {
+// Two first cards race by the document's id, all later ones by its revision. The
+// look-up values are those of the moment of each write (vault.Fingerprints).
+func (s *Service) append(ctx context.Context, who caller, c creditCard, digits []byte) (Card, error) {
 	var added Card
-	fresh := cardholder{Username: who.username, Cards: []creditCard{c}}
 	for {
-		_, err := s.holders.Update(ctx, who.id, func(h *cardholder) (err error) {
+		_, err := s.holders.Update(ctx, who.id, func(h *cardholder) error {
+			number, err := s.lookup(ctx, who.id, digits)
+			if err != nil {
+				return err
+			}
 			h.Username = who.username
-			added, err = h.add(c)
+			added, err = h.add(c, number)
 			return err
 		})
 		if !errors.Is(err, store.ErrNotFound) {
 			return s.added(added, err)
 		}
-		err = s.holders.Insert(ctx, who.id, fresh)
+		number, err := s.lookup(ctx, who.id, digits)
+		if err != nil {
+			return Card{}, err
+		}
+		fresh := cardholder{Username: who.username}
+		if added, err = fresh.add(c, number); err == nil {
+			err = s.holders.Insert(ctx, who.id, fresh)
+		}
 		if !errors.Is(err, store.ErrExists) {
-			return s.added(c.view(), err)
+			return s.added(added, err)
 		}
 	}
 }
@@ -193,7 +200,7 @@ func (s *Service) resolve(ctx context.Context, customer string, v pathValue) (st
 	if v.number != nil {
 		defer clear(v.number)
 		var err error
-		if ref.fingerprint, err = s.lookup(ctx, customer, v.number); err != nil {
+		if ref.number, err = s.lookup(ctx, customer, v.number); err != nil {
 			return "", err
 		}
 	}

@@ -40,7 +40,7 @@ var errTaken = errors.New("creditcard: creditCardId is taken")
 // Vault is what this package needs of package vault.
 type Vault interface {
 	Seal(ctx context.Context, at vault.Place, plaintext []byte) (string, error)
-	Fingerprint(ctx context.Context, owner string, number []byte) (string, error)
+	Fingerprints(ctx context.Context, owner string, number []byte) (vault.Fingerprints, error)
 }
 
 // Config is what Open needs.
@@ -195,12 +195,15 @@ func resultOf(err error) string {
 	return audit.Refused
 }
 
-// lookup is the look-up value of a number. The customer is part of the owner,
+// lookup is the look-up values of a number. The customer is part of the owner,
 // so that equal numbers of two cardholders have values that cannot be linked.
-func (s *Service) lookup(ctx context.Context, customer string, number []byte) (string, error) {
-	v, err := s.vault.Fingerprint(ctx, owner+"/"+customer, number)
+func (s *Service) lookup(ctx context.Context, customer string, number []byte) (vault.Fingerprints, error) {
+	f, err := s.vault.Fingerprints(ctx, lookupOwner(customer), number)
 	if err != nil {
-		return "", fmt.Errorf("look-up value of a number: %w", err)
+		return f, fmt.Errorf("look-up value of a number: %w", err)
 	}
-	return v, nil
+	return f, nil
 }
+
+// lookupOwner is whose look-up values a cardholder's are.
+func lookupOwner(customer string) string { return owner + "/" + customer }

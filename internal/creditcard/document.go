@@ -8,6 +8,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"ccms/internal/problem"
+	"ccms/internal/vault"
 )
 
 // Limits of decisions C6 and C10.
@@ -51,7 +52,7 @@ type creditCard struct {
 	Vendor  string    `bson:"wireTransactionVendor"`
 
 	Token       string    `bson:"token"`
-	Fingerprint string    `bson:"fingerprint"` // keyed look-up value of the number
+	Fingerprint string    `bson:"fingerprint"` // keyed look-up value of the number, which names its key's version
 	Length      int       `bson:"length"`      // digits of the number
 	Last4       string    `bson:"last4"`
 	CreatedAt   time.Time `bson:"createdAt"`
@@ -86,15 +87,15 @@ func (c *creditCard) created() Card {
 
 // reference is how a path names a card; one field is set.
 type reference struct {
-	id          int64
-	token       string
-	fingerprint string
+	id     int64
+	token  string
+	number vault.Fingerprints
 }
 
 func (ref reference) names(c *creditCard) bool {
 	switch {
-	case ref.fingerprint != "":
-		return c.Fingerprint == ref.fingerprint
+	case ref.number.Active != "":
+		return ref.number.Is(c.Fingerprint)
 	case ref.token != "":
 		return c.Token == ref.token
 	}
@@ -114,18 +115,18 @@ func (h *cardholder) find(ref reference) *creditCard {
 	return found
 }
 
-// live reports whether a card with this look-up value is not deleted.
-func (h *cardholder) live(fingerprint string) bool {
-	return slices.ContainsFunc(h.Cards, func(c creditCard) bool { return !c.Deleted && c.Fingerprint == fingerprint })
+// live reports whether a card with this number is not deleted.
+func (h *cardholder) live(number vault.Fingerprints) bool {
+	return slices.ContainsFunc(h.Cards, func(c creditCard) bool { return !c.Deleted && number.Is(c.Fingerprint) })
 }
 
 func (h *cardholder) hasID(id int64) bool {
 	return slices.ContainsFunc(h.Cards, func(c creditCard) bool { return c.ID == id })
 }
 
-// add appends c. A card with its token is c itself, added by an earlier try,
-// and is returned as it was created.
-func (h *cardholder) add(c creditCard) (Card, error) {
+// add appends c, whose number has these look-up values. A card with its token is
+// c itself, added by an earlier try, and is returned as it was created.
+func (h *cardholder) add(c creditCard, number vault.Fingerprints) (Card, error) {
 	if h.Erased {
 		return Card{}, problem.NoToken()
 	}
@@ -133,12 +134,20 @@ func (h *cardholder) add(c creditCard) (Card, error) {
 		return old.created(), nil
 	}
 	switch {
-	case h.live(c.Fingerprint):
+	case h.live(number):
 		return Card{}, cardExists()
 	case len(h.Cards) >= maxCards:
 		return Card{}, tooManyCards()
 	case h.hasID(c.ID):
 		return Card{}, errTaken
+	}
+	// Deleted cards with this number get its value too: by that restore knows
+	// them for the same.
+	c.Fingerprint = number.Active
+	for i := range h.Cards {
+		if old := &h.Cards[i]; number.Is(old.Fingerprint) {
+			old.Fingerprint = number.Active
+		}
 	}
 	h.Cards = append(h.Cards, c)
 	return c.view(), nil
@@ -173,7 +182,7 @@ func (h *cardholder) restore(c *creditCard, now time.Time) error {
 		return nil
 	case !now.Before(c.DeletedAt.Add(undoWindow)):
 		return alreadyDeleted().With("The ten minutes in which a deletion can be undone have passed; add the card again.")
-	case h.live(c.Fingerprint):
+	case h.live(vault.Fingerprints{Active: c.Fingerprint}):
 		return cardExists()
 	}
 	c.Deleted, c.DeletedAt = false, time.Time{}

@@ -124,9 +124,9 @@ func (v *watched) Seal(ctx context.Context, at vault.Place, number []byte) (stri
 	return v.Vault.Seal(ctx, at, number)
 }
 
-func (v *watched) Fingerprint(ctx context.Context, owner string, number []byte) (string, error) {
+func (v *watched) Fingerprints(ctx context.Context, owner string, number []byte) (vault.Fingerprints, error) {
 	v.note(number)
-	return v.Vault.Fingerprint(ctx, owner, number)
+	return v.Vault.Fingerprints(ctx, owner, number)
 }
 
 func (v *watched) note(number []byte) {

@@ -57,9 +57,10 @@ type Keys interface {
 	// Unwrap opens what Wrap made for the same owner and aad, else ErrOpen.
 	// Other errors are failures of the store.
 	Unwrap(ctx context.Context, owner string, w Wrapped, aad []byte) (secret.Bytes, error)
-	// Secret is a random key of 32 bytes for a purpose, the same on every call.
-	// The caller owns the copy.
-	Secret(ctx context.Context, purpose string) (secret.Bytes, error)
+	// Secrets are the versions of a random key of 32 bytes for a purpose, the
+	// same on every call until one is introduced or destroyed. The caller owns the
+	// copies.
+	Secrets(ctx context.Context, purpose string) (Secrets, error)
 }
 
 // Config is what a Vault needs.

@@ -296,7 +296,7 @@ func TestFailureOfTheStoreIsNotErrOpen(t *testing.T) {
 	h.fault.Add(storetest.Rule{Err: errors.New("disk on fire")})
 	_, opening := fresh.Open(t.Context(), place, sealed)
 	_, sealing := fresh.Seal(t.Context(), place, []byte(number))
-	_, finding := fresh.Fingerprint(t.Context(), place.Owner, []byte(number))
+	_, finding := fresh.Fingerprints(t.Context(), place.Owner, []byte(number))
 	_, rewrapping := fresh.Rewrap(t.Context(), place, sealed)
 	for what, err := range map[string]error{"open": opening, "seal": sealing, "fingerprint": finding, "rewrap": rewrapping} {
 		if !errors.Is(err, problem.Database(nil)) || errors.Is(err, vault.ErrOpen) {
@@ -378,11 +378,11 @@ func TestFingerprintFindsAnOwnersNumberAndTellsNothingElse(t *testing.T) {
 	h := newHouse(t)
 	print := func(v *vault.Vault, owner, digits string) string {
 		t.Helper()
-		f, err := v.Fingerprint(t.Context(), owner, []byte(digits))
-		if err != nil {
-			t.Fatal(err)
+		f, err := v.Fingerprints(t.Context(), owner, []byte(digits))
+		if err != nil || f.Next != "" || f.Retired != nil {
+			t.Fatal(f, err)
 		}
-		return f
+		return f.Active
 	}
 	f := print(h.vault, "cardholders", number)
 	if !regexp.MustCompile(`^f1\.[A-Za-z0-9_-]{43}$`).MatchString(f) || strings.Contains(f, "1111") {
@@ -410,7 +410,7 @@ func TestFingerprintFindsAnOwnersNumberAndTellsNothingElse(t *testing.T) {
 		t.Error("a rotation of the owner's key changes it")
 	}
 	for _, bad := range [][2]string{{"", number}, {"cardholders", ""}} {
-		if _, err := h.vault.Fingerprint(t.Context(), bad[0], []byte(bad[1])); err == nil {
+		if _, err := h.vault.Fingerprints(t.Context(), bad[0], []byte(bad[1])); err == nil {
 			t.Errorf("%q has a fingerprint", bad)
 		}
 	}
@@ -512,7 +512,7 @@ func BenchmarkFingerprint(b *testing.B) {
 	h := newHouse(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := h.vault.Fingerprint(b.Context(), place.Owner, []byte(number)); err != nil {
+		if _, err := h.vault.Fingerprints(b.Context(), place.Owner, []byte(number)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -127,8 +127,8 @@ func (k *openKeys) Unwrap(context.Context, string, Wrapped, []byte) (secret.Byte
 	return secret.New(k.key), nil
 }
 
-func (k *openKeys) Secret(context.Context, string) (secret.Bytes, error) {
-	return secret.New(bytes.Repeat([]byte{7}, 32)), nil
+func (k *openKeys) Secrets(context.Context, string) (Secrets, error) {
+	return Secrets{Active: Secret{1, secret.New(bytes.Repeat([]byte{7}, 32))}}, nil
 }
 
 // The form written out byte by byte, so that stored values stay readable.

@@ -1,9 +1,11 @@
 package firmcard
 
 import (
+	"strings"
 	"time"
 
 	"ccms/internal/card"
+	"ccms/internal/vault"
 )
 
 // The values of a card's status.
@@ -29,8 +31,12 @@ type document struct {
 
 // content is all a document has of the card itself.
 type content struct {
-	// Lookup is unique: firm, mode and the keyed value of the number.
-	Lookup string `bson:"lookup"`
+	// Lookup and LookupEven are unique: firm, mode and the keyed value of the
+	// number. A value under an odd version of the look-up key has the one field,
+	// under an even version the other, so that a card can be unique under two at
+	// once while the next version is introduced; but for then it has one.
+	Lookup     string `bson:"lookup,omitempty"`
+	LookupEven string `bson:"lookupEven,omitempty"`
 	// Listed is firm, time of creation and token, the order of lists.
 	Listed string `bson:"listed"`
 	Number string `bson:"number"` // sealed: AES256{…}
@@ -47,6 +53,42 @@ type content struct {
 	Day     string `bson:"day"`
 	Count   int    `bson:"count"`
 	Deposit string `bson:"deposit"`
+}
+
+// The fields of look-up values.
+const (
+	fieldLookup     = "card.lookup"
+	fieldLookupEven = "card.lookupEven"
+)
+
+// slot is the field a fingerprint belongs in.
+func slot(fingerprint string) string {
+	if vault.FingerprintVersion(fingerprint)%2 == 0 {
+		return fieldLookupEven
+	}
+	return fieldLookup
+}
+
+// keep keeps the card under these fingerprints and no others.
+func (c *content) keep(owner string, fingerprints ...string) {
+	c.Lookup, c.LookupEven = "", ""
+	for _, f := range fingerprints {
+		if slot(f) == fieldLookup {
+			c.Lookup = owner + "/" + f
+		} else {
+			c.LookupEven = owner + "/" + f
+		}
+	}
+}
+
+// kept are the fingerprints the card is kept under.
+func (c *content) kept(owner string) (all []string) {
+	for _, lookup := range []string{c.Lookup, c.LookupEven} {
+		if f, ok := strings.CutPrefix(lookup, owner+"/"); ok {
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
 // Card is a firm's card as others may know it: nothing sealed, nothing by which

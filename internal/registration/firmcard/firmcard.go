@@ -36,7 +36,7 @@ const (
 type Vault interface {
 	Seal(ctx context.Context, at vault.Place, plaintext []byte) (string, error)
 	Open(ctx context.Context, at vault.Place, sealed string) (secret.Bytes, error)
-	Fingerprint(ctx context.Context, owner string, number []byte) (string, error)
+	Fingerprints(ctx context.Context, owner string, number []byte) (vault.Fingerprints, error)
 }
 
 // Quota is the collection in which reveals are counted.
@@ -81,7 +81,7 @@ type Service struct {
 // Open opens the collection Card in c.DB.
 func Open(ctx context.Context, c Config) (*Service, error) {
 	cards, err := store.Open[document](ctx, c.DB, store.Spec{
-		Name: "Card", Unique: []string{"card.lookup"}, Ordered: []string{"card.listed", "deletedAt"},
+		Name: "Card", Unique: []string{fieldLookup, fieldLookupEven}, Ordered: []string{"card.listed", "deletedAt"},
 	})
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ccms/internal/card"
@@ -46,7 +47,7 @@ func place(firm, mode, token, field string) vault.Place {
 }
 
 // owner is whose keys hold a card. What stands before the slash has the look-up
-// secret (vault.Fingerprint): one per firm.
+// key (vault.LookupKey): one per firm.
 func owner(firm, mode string) string { return firm + "/" + mode }
 
 // Put finds the firm's card with this number, or makes it, and returns it. The
@@ -58,17 +59,12 @@ func owner(firm, mode string) string { return firm + "/" + mode }
 //
 // The caller has the act on record before (decision D9). Errors are the store's.
 func (s *Service) Put(ctx context.Context, d Deposit) (Card, error) {
-	fingerprint, err := s.vault.Fingerprint(ctx, owner(d.FirmID, d.Mode), d.Number.Digits())
-	if err != nil {
-		return Card{}, fmt.Errorf("look-up value of a number: %w", err)
-	}
-	lookup := owner(d.FirmID, d.Mode) + "/" + fingerprint
 	for range triesOfPut {
 		// Most cards are new, and a look-up costs more than an insert that is
 		// refused.
-		c, err := s.first(ctx, d, lookup)
+		c, err := s.first(ctx, d)
 		if errors.Is(err, store.ErrExists) {
-			c, err = s.again(ctx, d, lookup)
+			c, err = s.again(ctx, d)
 		}
 		if errors.Is(err, store.ErrNotFound) {
 			c, err = s.made(ctx, d)
@@ -80,9 +76,36 @@ func (s *Service) Put(ctx context.Context, d Deposit) (Card, error) {
 	return Card{}, fmt.Errorf("%w, %d times", errGone, triesOfPut)
 }
 
+// lookups are the values by which a number is found in a mode of a firm.
+func (s *Service) lookups(ctx context.Context, d Deposit) (vault.Fingerprints, error) {
+	f, err := s.vault.Fingerprints(ctx, owner(d.FirmID, d.Mode), d.Number.Digits())
+	if err != nil {
+		return f, fmt.Errorf("look-up value of a number: %w", err)
+	}
+	return f, nil
+}
+
+// find returns the card with this number, else ErrNotFound. Cards move from older
+// look-up values to newer ones, never back, and it looks in that order: one that
+// moves meanwhile is met under its new value.
+func (s *Service) find(ctx context.Context, d Deposit) (store.Record[document], error) {
+	f, err := s.lookups(ctx, d)
+	if err != nil {
+		return store.Record[document]{}, err
+	}
+	for _, value := range slices.Concat(f.Retired, f.Kept()) {
+		where := []store.Cond{{Field: slot(value), Op: store.Eq, Value: owner(d.FirmID, d.Mode) + "/" + value}}
+		found, err := s.cards.First(ctx, store.Query{Where: where})
+		if !errors.Is(err, store.ErrNotFound) {
+			return found, err
+		}
+	}
+	return store.Record[document]{}, store.ErrNotFound
+}
+
 // again notes a deposit of a card that is there, else ErrNotFound.
-func (s *Service) again(ctx context.Context, d Deposit, lookup string) (Card, error) {
-	found, err := s.cards.First(ctx, store.Query{Where: []store.Cond{{Field: "card.lookup", Op: store.Eq, Value: lookup}}})
+func (s *Service) again(ctx context.Context, d Deposit) (Card, error) {
+	found, err := s.find(ctx, d)
 	if err != nil {
 		return Card{}, err
 	}
@@ -109,7 +132,7 @@ func (s *Service) again(ctx context.Context, d Deposit, lookup string) (Card, er
 }
 
 // first makes the card; ErrExists when its token or its number is there.
-func (s *Service) first(ctx context.Context, d Deposit, lookup string) (Card, error) {
+func (s *Service) first(ctx context.Context, d Deposit) (Card, error) {
 	number, err := s.vault.Seal(ctx, place(d.FirmID, d.Mode, d.Token, fieldNumber), d.Number.Digits())
 	if err != nil {
 		return Card{}, fmt.Errorf("seal a number: %w", err)
@@ -122,12 +145,17 @@ func (s *Service) first(ctx context.Context, d Deposit, lookup string) (Card, er
 	v := document{
 		Firm: d.FirmID, Mode: d.Mode, Status: Enabled, CreatedAt: now, UpdatedAt: now,
 		Content: &content{
-			Lookup: lookup, Listed: listed(d.FirmID, now, d.Token), Number: number, Name: name,
+			Listed: listed(d.FirmID, now, d.Token), Number: number, Name: name,
 			Brand: d.Number.Brand().Name, Last4: d.Number.Last4(), BIN: d.Number.BIN(),
 			ExpiryMonth: d.Expiry.Month, ExpiryYear: d.Expiry.Year,
 			Day: dayOf(now), Count: 1, Deposit: d.Token,
 		},
 	}
+	f, err := s.lookups(ctx, d)
+	if err != nil {
+		return Card{}, err
+	}
+	v.Content.keep(owner(d.FirmID, d.Mode), f.Kept()...)
 	if err := s.cards.Insert(ctx, d.Token, v); err != nil {
 		return Card{}, err
 	}

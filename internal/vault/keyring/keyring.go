@@ -74,6 +74,9 @@ type Config struct {
 	// a key, this one seals under the old version no longer than that.
 	// Default 1 minute.
 	Refresh time.Duration
+	// Alone says that no other process works with these keys, so that what is
+	// changed here counts at once. Default: there are others.
+	Alone bool
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -85,6 +88,7 @@ type Ring struct {
 	records     *store.Of[record]
 	environment string
 	refresh     time.Duration
+	alone       bool
 	now         func() time.Time
 
 	mu    sync.RWMutex
@@ -94,7 +98,7 @@ type Ring struct {
 // Open opens the collection and makes sure that the root belongs to it, else
 // ErrRoot.
 func Open(ctx context.Context, c Config) (*Ring, error) {
-	r := &Ring{root: c.Root, environment: c.Environment, refresh: c.Refresh, now: c.Now, lines: map[string]*line{}}
+	r := &Ring{root: c.Root, environment: c.Environment, refresh: c.Refresh, alone: c.Alone, now: c.Now, lines: map[string]*line{}}
 	if c.Collection == "" {
 		c.Collection = "Key"
 	}

@@ -26,7 +26,8 @@ type snapshot struct {
 	gone   map[uint32]*key // destroyed: known to be rightly so
 	id     string          // of the key; empty when there is none
 	newest uint32
-	active *key     // the newest version, if it may seal
+	active *key     // the version that seals: the newest but next, if it may
+	next   *key     // the newest version, while it is pre-active
 	marked []uint32 // all versions in state active; older ones if a rotation was cut short
 	read   time.Time
 }
@@ -49,6 +50,15 @@ func (r *Ring) line(name string) *line {
 
 // active returns the version that seals, made if the line has none.
 func (r *Ring) active(ctx context.Context, name string) (*key, error) {
+	s, err := r.ready(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return s.active, nil
+}
+
+// ready returns a snapshot with a version that seals, made if the line has none.
+func (r *Ring) ready(ctx context.Context, name string) (*snapshot, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
@@ -58,7 +68,7 @@ func (r *Ring) active(ctx context.Context, name string) (*key, error) {
 		return nil, err
 	}
 	if s.newest == 0 {
-		if err := r.insert(ctx, name, rand.Text(), 1); err != nil {
+		if err := r.insert(ctx, record{Line: name, Key: rand.Text(), Version: 1, State: Active}); err != nil {
 			return nil, err
 		}
 		if s, err = r.reread(ctx, l); err != nil {
@@ -68,7 +78,7 @@ func (r *Ring) active(ctx context.Context, name string) (*key, error) {
 	if s.active == nil {
 		return nil, fmt.Errorf("keyring: %s: no active version", name)
 	}
-	return s.active, nil
+	return s, nil
 }
 
 // version returns one version, active or not; ErrOpen if there is none.
@@ -96,18 +106,21 @@ func checkName(name string) error {
 
 // look returns a snapshot that is enough and fresh, or else the newest the
 // store has. While one goroutine refreshes, the others go on with what they
-// have, if it is enough; for what is missing they wait, and read again unless
-// that one found it.
+// have, if it is enough and not twice as old as it should be; for what is
+// missing they wait, and read again unless that one found it.
 func (r *Ring) look(ctx context.Context, l *line, enough func(*snapshot) bool) (*snapshot, error) {
 	before := l.seen.Load()
-	usable := before != nil && enough(before)
-	if usable && r.now().Sub(before.read) < r.refresh {
+	usable, age := before != nil && enough(before), time.Duration(0)
+	if usable {
+		age = r.now().Sub(before.read)
+	}
+	if usable && age < r.refresh {
 		return before, nil
 	}
 	select {
 	case l.turn <- struct{}{}:
 	default:
-		if usable {
+		if usable && age < 2*r.refresh {
 			return before, nil
 		}
 		select {
@@ -134,23 +147,37 @@ func (r *Ring) reread(ctx context.Context, l *line) (*snapshot, error) {
 	return r.load(ctx, l)
 }
 
-// load reads the line from the store; the caller holds the turn.
+// load reads the line anew; the caller holds the turn.
 func (r *Ring) load(ctx context.Context, l *line) (*snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, store.Budget)
-	defer cancel()
 	s := &snapshot{keys: map[uint32]*key{}, gone: map[uint32]*key{}, read: r.now()}
 	old := l.seen.Load()
-	q := store.Query{Where: []store.Cond{{Field: "line", Op: store.Eq, Value: l.name}}}
-	for rec, err := range r.records.Find(ctx, q) {
-		if err != nil {
-			return nil, err
-		}
+	rows, err := r.rows(ctx, l.name)
+	if err != nil {
+		return nil, err
+	}
+	for _, rec := range rows {
 		if err := r.add(ctx, s, old, rec); err != nil {
 			return nil, err
 		}
 	}
+	s.choose()
 	l.seen.Store(s)
 	return s, nil
+}
+
+// rows reads the stored versions of a line, within the time one answer of the
+// store has: the root, which may be a service, has its own.
+func (r *Ring) rows(ctx context.Context, name string) (all []store.Record[record], err error) {
+	ctx, cancel := context.WithTimeout(ctx, store.Budget)
+	defer cancel()
+	q := store.Query{Where: []store.Cond{{Field: "line", Op: store.Eq, Value: name}}}
+	for rec, err := range r.records.Find(ctx, q) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rec)
+	}
+	return all, nil
 }
 
 // add puts a stored version into s. One that was unwrapped before, and is still
@@ -176,12 +203,20 @@ func (r *Ring) add(ctx context.Context, s, old *snapshot, rec store.Record[recor
 		s.marked = append(s.marked, version)
 	}
 	if version > s.newest {
-		s.newest, s.id, s.active = version, v.Key, nil
-		if v.State == Active {
-			s.active = k
-		}
+		s.newest, s.id = version, v.Key
 	}
 	return nil
+}
+
+// choose finds the version that seals and the one to come.
+func (s *snapshot) choose() {
+	top := s.newest
+	if k := s.keys[top]; k != nil && k.row.State == PreActive {
+		s.next, top = k, top-1
+	}
+	if k := s.keys[top]; k != nil && k.row.State == Active {
+		s.active = k
+	}
 }
 
 // find returns the unwrapped version of a record that has not changed, or nil.

@@ -19,6 +19,7 @@ type State string
 
 // The states, in the order a key passes through them.
 const (
+	PreActive   State = "pre-active"   // of a secret: made known, used beside the active one
 	Active      State = "active"       // seals and opens
 	DecryptOnly State = "decrypt-only" // opens
 	Destroyed   State = "destroyed"    // the key itself is gone
@@ -83,10 +84,11 @@ func millis(t *time.Time) string {
 	return strconv.FormatInt(t.UnixMilli(), 10)
 }
 
-// insert makes the next version of a line, active at once. When another process
-// made it first, that one stands: the caller reads again.
-func (r *Ring) insert(ctx context.Context, line, id string, version int64) error {
-	rec := record{Line: line, Key: id, Version: version, State: Active, Created: r.now().UTC().Truncate(time.Millisecond)}
+// insert stores a new version of a line under a fresh key; the caller says line,
+// id, version and state. When another process made it first, that one stands:
+// the caller reads again.
+func (r *Ring) insert(ctx context.Context, rec record) error {
+	rec.Created = r.now().UTC().Truncate(time.Millisecond)
 	fresh := make([]byte, KeySize)
 	defer clear(fresh)
 	_, _ = rand.Read(fresh) // never fails: it crashes the program instead

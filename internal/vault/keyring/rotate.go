@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -22,7 +24,7 @@ func (r *Ring) Rotate(ctx context.Context, owner string) (uint32, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := r.insert(ctx, name, s.id, int64(s.newest)+1); err != nil {
+	if err := r.insert(ctx, record{Line: name, Key: s.id, Version: int64(s.newest) + 1, State: Active}); err != nil {
 		return 0, err
 	}
 	for _, version := range s.marked {
@@ -73,7 +75,10 @@ var ErrInUse = errors.New("keyring: only a retired version can be destroyed")
 // tell that it was there. Destroying it again does nothing. Other processes have
 // it in memory until Config.Refresh is over.
 func (r *Ring) Destroy(ctx context.Context, owner string, version uint32) error {
-	name := lineName(forOwner, owner)
+	return r.destroy(ctx, lineName(forOwner, owner), version)
+}
+
+func (r *Ring) destroy(ctx context.Context, name string, version uint32) error {
 	s, err := r.reread(ctx, r.line(name))
 	if err != nil {
 		return err
@@ -84,8 +89,13 @@ func (r *Ring) Destroy(ctx context.Context, owner string, version uint32) error 
 	if k := s.keys[version]; k == nil || k.row.State != DecryptOnly {
 		return ErrInUse
 	}
-	err = r.change(ctx, name, version, func(rec *record, now time.Time) bool {
-		due := rec.State == DecryptOnly
+	return r.end(ctx, name, version)
+}
+
+// end destroys a version, whatever its state.
+func (r *Ring) end(ctx context.Context, name string, version uint32) error {
+	err := r.change(ctx, name, version, func(rec *record, now time.Time) bool {
+		due := rec.State != Destroyed
 		if due {
 			rec.State, rec.Destroyed = Destroyed, &now
 		}
@@ -96,6 +106,34 @@ func (r *Ring) Destroy(ctx context.Context, owner string, version uint32) error 
 	}
 	_, err = r.reread(ctx, r.line(name))
 	return err
+}
+
+// Shred destroys every version of an owner's key-encryption key, the active one
+// too, and returns how many it destroyed. Nothing of that owner opens any more,
+// and nothing can be sealed for him again: it is for a firm that has gone. An
+// owner without a key gets none. Other processes have the key in memory until
+// Config.Refresh is over.
+func (r *Ring) Shred(ctx context.Context, owner string) (int, error) {
+	return r.shred(ctx, lineName(forOwner, owner))
+}
+
+// ShredSecret does the same to the random key of a purpose.
+func (r *Ring) ShredSecret(ctx context.Context, purpose string) (int, error) {
+	return r.shred(ctx, lineName(forSecret, purpose))
+}
+
+func (r *Ring) shred(ctx context.Context, name string) (n int, err error) {
+	s, err := r.reread(ctx, r.line(name))
+	if err != nil {
+		return 0, err
+	}
+	for _, version := range slices.Sorted(maps.Keys(s.keys)) {
+		if err := r.end(ctx, name, version); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }
 
 // errUnchanged ends a change of a row that is as it should be.
