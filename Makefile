@@ -4,20 +4,18 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZTIME   ?= 5s
 
-.PHONY: build release test check check-peers bench format vet lint vulnerabilities generated race fuzz api seeds memory browser
+.PHONY: build release test check check-peers bench format vet lint vulnerabilities generated race fuzz api seeds memory reproducible browser
 
 build: ## the binary
 	go build -o bin/ccms ./cmd/ccms
 
-# What secrets leave in memory is erased where the platform can
-# (docs/secrets-in-memory.md): that is an experiment of the Go runtime.
-release: ## the binary for production
-	CGO_ENABLED=0 GOEXPERIMENT=runtimesecret go build -trimpath -buildvcs=auto -o bin/release/ccms ./cmd/ccms
+release: ## bin/release: the binaries for production, what they are made of, checksums
+	@scripts/release
 
 test: ## every test
 	go test ./...
 
-check: format vet lint vulnerabilities generated race seeds api memory ## all that a change must pass beside the tests
+check: format vet lint vulnerabilities generated race seeds api memory reproducible ## all that a change must pass beside the tests
 	@echo "check: passed"
 
 check-peers: ## tests against other people's software
@@ -64,6 +62,9 @@ api: ## the API documents are valid, and what the running services answer
 
 memory: ## what requests leave in the memory of a release build, and of a plain one
 	@scripts/memory
+
+reproducible: ## two builds of one commit are the same bytes
+	@scripts/reproducible
 
 browser: ## the pages in Chromium: what people do, who cannot see or use a mouse, what leaks, how heavy
 	@scripts/browser
