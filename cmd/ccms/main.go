@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	_ "golang.org/x/crypto/x509roots/fallback" // for machines that have none, as an image from scratch
 
 	"ccms/internal/boot"
 	"ccms/internal/boot/desk"
@@ -190,6 +191,7 @@ func (c *configPrintCmd) Run(p *program) error {
 
 // doctorCmd is ccms doctor.
 type doctorCmd struct {
+	Quick  bool   `help:"Only whether the server of the data folder runs and is healthy."`
 	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
 }
 
@@ -198,6 +200,9 @@ func (c *doctorCmd) Run(ctx context.Context, p *program) error {
 	s, err := p.load("", true) // it serves nothing, and what runs may have certificates of its own
 	if err != nil {
 		return err
+	}
+	if c.Quick {
+		return desk.DoctorQuick(ctx, s, p.stdout, c.Output)
 	}
 	return desk.Doctor(ctx, s, p.stdout, c.Output)
 }

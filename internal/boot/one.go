@@ -38,6 +38,9 @@ func One(ctx context.Context, name string, start Start) (err error) {
 		return err
 	}
 	return p.run(ctx, func() error {
+		if err := p.Dir.WriteRunning(datadir.RunningAlone(name, p.Services[0].Server.URL())); err != nil {
+			return err
+		}
 		_, err := fmt.Fprintf(start.Out, "%s listens on %s\nready\n", name, p.Services[0].Server.URL())
 		return err
 	})

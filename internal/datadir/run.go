@@ -11,13 +11,29 @@ import (
 )
 
 // Running is what run.json tells scripts of a process that serves: its id, and
-// the URLs of its services.
+// the URLs of its services. A service that runs alone tells of itself.
 type Running struct {
 	PID        int    `json:"pid"`
-	Eureka     string `json:"eureka"`
-	Login      string `json:"login"`
-	CreditCard string `json:"creditcard"`
-	Portal     string `json:"portal"`
+	Eureka     string `json:"eureka,omitzero"`
+	Login      string `json:"login,omitzero"`
+	CreditCard string `json:"creditcard,omitzero"`
+	Portal     string `json:"portal,omitzero"`
+}
+
+// RunningAlone is this process with one service, named as its command is.
+func RunningAlone(service, url string) Running {
+	r := Running{PID: os.Getpid()}
+	switch service {
+	case "eureka":
+		r.Eureka = url
+	case "login":
+		r.Login = url
+	case "creditcard":
+		r.CreditCard = url
+	case "portal":
+		r.Portal = url
+	}
+	return r
 }
 
 // WriteRunning writes run.json.

@@ -64,6 +64,17 @@ func Examine(ctx context.Context, p Patient) []Finding {
 	return append(findings, checkStore(ctx, p.Store), checkAddresses(p.Addresses))
 }
 
+// Quick asks only whether the server of this folder runs and its services are
+// healthy: what a container's health check asks every few seconds.
+func Quick(ctx context.Context, p Patient) []Finding {
+	run, alive := p.Dir.Running()
+	if !alive {
+		return []Finding{{Check: "server", Says: "no server is ready in " + p.Dir.Path(), Advice: "start one, or wait until it says ready"}}
+	}
+	p.Trust.Own = overTLS(run) && p.Trust.HasOwn()
+	return checkServices(ctx, p.Services(run), p.Trust)
+}
+
 // Well reports whether every check passed.
 func Well(findings []Finding) bool {
 	return !slices.ContainsFunc(findings, func(f Finding) bool { return !f.OK })

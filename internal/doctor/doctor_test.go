@@ -140,6 +140,28 @@ func TestWhatIsFoundBesideAServer(t *testing.T) {
 	}
 }
 
+func TestAQuickLookAsksTheServicesAlone(t *testing.T) {
+	p := patient(t)
+	must(t, os.Chmod(p.Dir.File("keys", "internal"), 0o644)) //nolint:gosec // another check's business
+	if all := Quick(t.Context(), p); len(all) != 1 || Well(all) || all[0].Advice == "" {
+		t.Errorf("without a server: %+v", all)
+	}
+	health := http.StatusOK
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(health) }))
+	defer s.Close()
+	must(t, p.Dir.WriteRunning(datadir.RunningAlone("login", s.URL)))
+	p.Services = func(run datadir.Running) []Service {
+		return []Service{{"eureka", "eureka", run.Eureka}, {"login", "login-service", run.Login}}
+	}
+	if all := Quick(t.Context(), p); len(all) != 1 || all[0].Check != "login" || !Well(all) {
+		t.Errorf("beside a login service: %+v", all)
+	}
+	health = http.StatusServiceUnavailable
+	if all := Quick(t.Context(), p); Well(all) {
+		t.Errorf("of a service that is not well: %+v", all)
+	}
+}
+
 // Certificates of our own making count while a server shows them, and only
 // then: the next start renews them.
 func TestOurOwnCertificatesCountWhileTheyAreShown(t *testing.T) {

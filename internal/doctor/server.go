@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,9 @@ func checkCertificates(shown certs.Config) Finding {
 }
 
 // overTLS reports whether a process serves HTTPS.
-func overTLS(run datadir.Running) bool { return strings.HasPrefix(run.Portal, "https:") }
+func overTLS(run datadir.Running) bool {
+	return strings.HasPrefix(cmp.Or(run.Portal, run.CreditCard, run.Login, run.Eureka), "https:")
+}
 
 // believe reaches services that show these certificates. What is wrong with the
 // files is checkCertificates's to say.
@@ -89,6 +92,9 @@ func checkServices(ctx context.Context, services []Service, cfg trust.Config) []
 	defer t.CloseIdle()
 	var all []Finding
 	for _, s := range services {
+		if s.URL == "" { // of another process
+			continue
+		}
 		client := http.Client{Timeout: answerWithin, Transport: t.Transport(s.Name)}
 		f := Finding{Check: s.Check, OK: healthy(ctx, &client, s.URL), Says: s.URL + " is healthy"}
 		if !f.OK {

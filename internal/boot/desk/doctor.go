@@ -19,8 +19,19 @@ var ErrUnwell = errors.New("a check failed, see above")
 // Doctor checks the machine and the data folder, beside a running server or
 // without one, and writes what it finds to w.
 func Doctor(ctx context.Context, s config.Settings, w io.Writer, format string) error {
+	return tell(doctor.Examine(ctx, patient(s)), w, format)
+}
+
+// DoctorQuick is Doctor for a container's health check: whether the server of
+// the data folder runs, and its services are healthy.
+func DoctorQuick(ctx context.Context, s config.Settings, w io.Writer, format string) error {
+	return tell(doctor.Quick(ctx, patient(s)), w, format)
+}
+
+// patient is the machine and the data folder of the settings.
+func patient(s config.Settings) doctor.Patient {
 	dir := datadir.At(s.Data)
-	findings := doctor.Examine(ctx, doctor.Patient{
+	return doctor.Patient{
 		Dir:        dir,
 		BcryptCost: s.Login.BcryptCost,
 		MailServer: s.Mail.SMTPURL.String(),
@@ -34,7 +45,10 @@ func Doctor(ctx context.Context, s config.Settings, w io.Writer, format string) 
 		},
 		Store:     storeFor(s, dir),
 		Addresses: chassis.Addresses(s),
-	})
+	}
+}
+
+func tell(findings []doctor.Finding, w io.Writer, format string) error {
 	if err := doctor.Report(w, findings, format); err != nil {
 		return err
 	}
