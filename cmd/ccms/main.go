@@ -39,6 +39,7 @@ type cli struct {
 	Firm       firmCmd       `cmd:"" help:"Firms."`
 	Client     clientCmd     `cmd:"" help:"Clients of firms and of the operators."`
 	Operator   operatorCmd   `cmd:"" help:"People who run this installation."`
+	Cards      cardsCmd      `cmd:"" help:"Cards of a firm."`
 	Audit      auditCmd      `cmd:"" help:"The record of who did what."`
 	Crypto     cryptoCmd     `cmd:"" help:"Algorithms, keys and certificates."`
 	Retention  retentionCmd  `cmd:"" help:"What is kept, how long and why."`
