@@ -2,8 +2,9 @@
 // all of it without JavaScript (T-16 to T-21).
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { Hand, launch, logIn, open } from "./lib/browser.mjs";
+import { accessible } from "./lib/look.mjs";
 import { newPassword, start } from "./lib/product.mjs";
 
 const visa = "4242424242424242";
@@ -80,6 +81,90 @@ test("T-18: what another window did is explained", async (t) => {
   await page.click("form[action$='/restore'] button");
   await page.waitForSelector("text=too late to undo");
 });
+
+describe("T-20: who does nothing for a while", () => {
+  for (const kind of ["mouse", "keyboard"]) {
+    test(`is asked, and stays logged in with the ${kind}`, async (t) => {
+      const page = await away(t);
+      const dialog = page.getByRole("alertdialog", { name: "Are you still there?" });
+      assert.equal(await dialog.count(), 0);
+      await page.clock.runFor("12:00");
+      await dialog.waitFor();
+      const seconds = Number(await page.textContent("#stay [data-left]"));
+      assert.ok(seconds >= 20 && seconds <= 120, `${seconds} s to answer`);
+      await accessible(page, "the question");
+      await page.clock.runFor((seconds - 60) * 1000);
+      assert.match(await page.textContent("#stay [role=status]"), /in 60 seconds/);
+      const answered = page.waitForResponse("**/stay");
+      if (kind === "mouse") await page.click("text=Stay logged in");
+      else await page.keyboard.press("Enter"); // the button has the focus
+      assert.equal((await answered).status(), 200);
+      await dialog.waitFor({ state: "hidden" });
+      assert.equal(await page.evaluate(() => document.activeElement.id), "code", "the focus is where it was");
+      await page.clock.runFor("10:00");
+      assert.equal(await dialog.count(), 0, "the time begins anew");
+      await page.clock.runFor("02:00");
+      await dialog.waitFor();
+      const escaped = page.waitForResponse("**/stay");
+      await page.keyboard.press("Escape");
+      await escaped;
+      await dialog.waitFor({ state: "hidden" });
+      assert.deepEqual(await typed(page), ["4242 4242 4242 4242", `12 / ${year}`, "123"], "nothing is lost");
+    });
+  }
+
+  test("is logged out in the end: number and code are cleared, the rest stays", async (t) => {
+    const page = await away(t);
+    await page.clock.runFor("12:00");
+    await page.getByRole("alertdialog").waitFor();
+    await page.clock.runFor("02:00");
+    const over = page.getByRole("alertdialog", { name: "You were logged out" });
+    await over.waitFor();
+    await accessible(page, "the end");
+    assert.deepEqual(await typed(page), ["", `12 / ${year}`, ""]);
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "Log in again");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/\/(login\?again=1.*|cards\/add)$/);
+  });
+
+  test("is asked in no window while another is used", async (t) => {
+    const page = await away(t);
+    await page.clock.runFor("11:00");
+    const told = page.evaluate(() => new Promise((heard) => (new BroadcastChannel("ccms-stay").onmessage = heard)).then(() => true));
+    const other = await page.context().newPage();
+    await other.goto(`${product.portal}/cards`);
+    await told;
+    await page.clock.runFor("04:00");
+    assert.equal(await page.getByRole("alertdialog").count(), 0);
+  });
+
+  test("and was logged out meanwhile hears so when he sends the form", async (t) => {
+    const page = await away(t);
+    const { name, value } = (await page.context().cookies()).find((c) => c.name.endsWith("ccms"));
+    const ended = await fetch(`${product.portal}/logout`, { method: "POST", headers: { Cookie: `${name}=${value}` }, redirect: "manual" });
+    assert.equal(ended.status, 303);
+    await page.click("form.card-form button[type=submit]");
+    await page.waitForSelector("#summary");
+    assert.match(await page.textContent("#summary"), /You were logged out, so the card was not saved/);
+    assert.deepEqual(await typed(page), ["", `12 / ${year}`, ""]);
+    await page.click("#summary a");
+    await page.waitForURL("**/login?again=1&next=%2Fcards%2Fadd");
+  });
+});
+
+// away opens the form with a card typed in, under a clock of the test's.
+async function away(t) {
+  const page = await open(t, browser);
+  await page.clock.install();
+  await logIn(page, product, await product.signUp(), "/cards/add");
+  await page.fill("#number", visa);
+  await page.click("#expiry");
+  await page.keyboard.type(`12${year}`);
+  await page.fill("#code", "123");
+  return page;
+}
+
+const typed = (page) => Promise.all(["#number", "#expiry", "#code"].map((id) => page.inputValue(id)));
 
 test("T-19: the way back after saving shows no number", async (t) => {
   const { page } = await withCard(t);

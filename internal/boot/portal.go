@@ -33,6 +33,7 @@ func (p *process) wirePortal(s *chassis.Service) error {
 		Vouch:     trust.Vouch,
 		PublicURL: p.Public.String(),
 		Sessions:  sessions,
+		Idle:      p.Settings.Login.SessionIdle,
 		Log:       p.Log.Of(chassis.Portal),
 	})
 	if err != nil {

@@ -43,6 +43,7 @@ type View struct {
 	Error     bool     // the person has something to correct: the title says so
 	Here      string   // path of the page, for coming back to it
 	Person    string   // who is logged in, "" for nobody
+	Stay      *Stay    // how long he stays logged in; default nothing is said of it
 	Scripts   []string // names of assets
 	Hosted    bool     // a page for somebody else's customers: no way to log in
 	Scheme    string   // light or dark; default as the person has it

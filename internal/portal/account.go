@@ -58,7 +58,8 @@ func (s *Service) showAccount(w http.ResponseWriter, r *http.Request, a accountV
 	if a.data.Password == nil {
 		a.data.Password = passwordFields(l)
 	}
-	a.view.Person, a.view.Data, a.view.Here = a.who.Person, a.data, "/account"
+	a.view = s.signedIn(a.view, a.who)
+	a.view.Data, a.view.Here = a.data, "/account"
 	return s.pages.Render(w, a.status, "account.html", a.view)
 }
 
@@ -198,8 +199,8 @@ func deleteFields(l *page.Language) *page.Form {
 }
 
 func (s *Service) deleteAccountForm(w http.ResponseWriter, r *http.Request, who session.Session) error {
-	v := s.passwordView(r, "account.delete.title")
-	v.Person, v.Data = who.Person, entry{Form: deleteFields(v.Language)}
+	v := s.signedIn(s.passwordView(r, "account.delete.title"), who)
+	v.Data = entry{Form: deleteFields(v.Language)}
 	return s.pages.Render(w, http.StatusOK, "delete-account.html", v)
 }
 
@@ -209,8 +210,7 @@ func (s *Service) deleteAccount(w http.ResponseWriter, r *http.Request, who sess
 		return err
 	}
 	defer posted.Wipe()
-	v := s.passwordView(r, "account.delete.title")
-	v.Person = who.Person
+	v := s.signedIn(s.passwordView(r, "account.delete.title"), who)
 	form := deleteFields(v.Language)
 	err = s.services.DeleteAccount(r, who.Token, posted.Secret("password"))
 	if err == nil {

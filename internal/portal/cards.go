@@ -43,7 +43,7 @@ func tileOf(c backend.Card) tile {
 }
 
 func (s *Service) cards(w http.ResponseWriter, r *http.Request, who session.Session) error {
-	v := s.pages.View(r, "cards.title")
+	v := s.signedIn(s.pages.View(r, "cards.title"), who)
 	cards, err := s.services.Cards(r, who.Token)
 	if e, ok := errors.AsType[*problem.Error](err); ok && e.Code == "UNVERIFIED_ACCOUNT" {
 		return s.confirmFirst(w, r, who, v)
@@ -60,7 +60,7 @@ func (s *Service) cards(w http.ResponseWriter, r *http.Request, who session.Sess
 		list.Done = text
 		list.Undo = r.URL.Query().Get("undo")
 	}
-	v.Person, v.Data = who.Person, list
+	v.Data = list
 	return s.pages.Render(w, http.StatusOK, "cards.html", v)
 }
 
@@ -71,7 +71,7 @@ func (s *Service) confirmFirst(w http.ResponseWriter, r *http.Request, who sessi
 	if err != nil {
 		return err
 	}
-	v.Person, v.Data = who.Person, cardList{Unverified: account.Email}
+	v.Data = cardList{Unverified: account.Email}
 	return s.pages.Render(w, http.StatusOK, "cards.html", v)
 }
 
@@ -118,8 +118,8 @@ func (s *Service) deleteForm(w http.ResponseWriter, r *http.Request, who session
 	if err != nil {
 		return err
 	}
-	v := s.pages.View(r, "delete.title", c.Vendor, c.Last4)
-	v.Person, v.Data = who.Person, c
+	v := s.signedIn(s.pages.View(r, "delete.title", c.Vendor, c.Last4), who)
+	v.Data = c
 	return s.pages.Render(w, http.StatusOK, "delete-card.html", v)
 }
 
@@ -153,9 +153,9 @@ type addCard struct {
 }
 
 func (s *Service) addForm(w http.ResponseWriter, r *http.Request, who session.Session) error {
-	v := s.pages.View(r, "add.title")
+	v := s.signedIn(s.pages.View(r, "add.title"), who)
 	form := v.NewForm(cardfields.Fields(v.Language, "")...)
-	v.Person, v.Scripts, v.Data = who.Person, []string{"card.js"}, addCard{form, rand.Text()}
+	v.Scripts, v.Data = []string{"card.js"}, addCard{form, rand.Text()}
 	return s.pages.Render(w, http.StatusOK, "add-card.html", v)
 }
 
@@ -167,7 +167,7 @@ func (s *Service) add(w http.ResponseWriter, r *http.Request, who session.Sessio
 		return err
 	}
 	defer posted.Wipe()
-	v := s.pages.View(r, "add.title")
+	v := s.signedIn(s.pages.View(r, "add.title"), who)
 	data := addCard{v.NewForm(cardfields.Fields(v.Language, posted.Text("expiry"))...), posted.Text("key")}
 	c := cardfields.Read(posted, v.Language, data.Form)
 	if len(data.Form.Wrong()) == 0 {
@@ -187,7 +187,7 @@ func (s *Service) add(w http.ResponseWriter, r *http.Request, who session.Sessio
 		answer.Key = data.Key
 		return httpserver.WriteJSON(w, http.StatusBadRequest, answer)
 	}
-	v.Person, v.Scripts, v.Error, v.Data = who.Person, []string{"card.js"}, true, data
+	v.Scripts, v.Error, v.Data = []string{"card.js"}, true, data
 	return s.pages.Render(w, http.StatusBadRequest, "add-card.html", v)
 }
 

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"time"
 
 	"ccms/internal/httpserver"
 	"ccms/internal/page"
@@ -37,7 +38,10 @@ type Config struct {
 	// Mails is the folder that stands in for a mail server; nil when there is
 	// one.
 	Mails fs.FS
-	Log   *slog.Logger
+	// Idle is the login service's login.session-idle, of which people are warned;
+	// default 15 min.
+	Idle time.Duration
+	Log  *slog.Logger
 }
 
 // Service is the portal.
@@ -56,6 +60,9 @@ func New(cfg Config) (*Service, error) {
 	pages, err := page.Parse(own, cfg.PublicURL)
 	if err != nil {
 		return nil, fmt.Errorf("portal pages: %w", err)
+	}
+	if cfg.Idle == 0 {
+		cfg.Idle = defaultIdle
 	}
 	return &Service{cfg: cfg, pages: pages, services: backend.New(&upstream.Client{Transport: cfg.Transport, Vouch: cfg.Vouch})}, nil
 }
@@ -95,6 +102,7 @@ func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.Handle("GET /login", s.logInForm)
 	mux.Handle("POST /login", page.SameOrigin(s.logIn))
 	mux.Handle("POST /logout", page.SameOrigin(s.logOut))
+	mux.Handle("POST /stay", page.SameOrigin(s.person(s.stay)))
 	mux.Handle("GET /verify", s.verifyForm)
 	mux.Handle("POST /verify", page.SameOrigin(s.verify))
 	mux.Handle("GET /reset-password", s.resetForm)

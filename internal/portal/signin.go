@@ -65,17 +65,13 @@ func (s *Service) logIn(w http.ResponseWriter, r *http.Request) error {
 	return s.pages.Render(w, http.StatusBadRequest, "login.html", v)
 }
 
-// sessionLife bounds a session from above; the token's own life and the login
-// service's idle limit end it earlier.
-const sessionLife = 24 * time.Hour
-
 // enter begins a session.
 func (s *Service) enter(w http.ResponseWriter, r *http.Request, token, next string) error {
-	account, err := s.services.Account(r, token)
+	who, err := s.services.Who(r, token)
 	if err != nil {
 		return err
 	}
-	if err := s.cfg.Sessions.Set(w, session.Session{Token: token, Person: account.Username, Expires: time.Now().Add(sessionLife)}); err != nil {
+	if err := s.cfg.Sessions.Set(w, session.Session{Token: token, Person: who.Username, Expires: time.Unix(who.Expires, 0)}); err != nil {
 		return err
 	}
 	return page.Redirect(w, next)

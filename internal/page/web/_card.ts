@@ -273,6 +273,7 @@ export function start(form: HTMLFormElement, hooks: Hooks = {}): CardForm {
         body: new URLSearchParams([...new FormData(form)].map(([k, v]) => [k, String(v)])),
         signal: AbortSignal.timeout(patience),
       });
+      if (answer.redirected) return loggedOut();
       const said = (await answer.json()) as Answer;
       if (answer.ok && said.registration && hooks.registered) {
         forget();
@@ -296,9 +297,22 @@ export function start(form: HTMLFormElement, hooks: Hooks = {}): CardForm {
     } catch {
       errors.summary(new Map(), t["offline"]!);
     }
+    rest();
+  }
+
+  // rest lets the form be sent again.
+  function rest(): void {
     live.textContent = "";
     button.removeAttribute("aria-disabled");
     sending = false;
+  }
+
+  // loggedOut says why nothing was saved. What may stay on the page stays.
+  function loggedOut(): void {
+    forget();
+    showBrand();
+    errors.summary(new Map(), t["loggedout"]!, { link: form.action, linkText: t["login"]! });
+    rest();
   }
 
   function forget(): void {

@@ -40,6 +40,20 @@ func (b *Backend) LogIn(r *http.Request, email string, password secret.Bytes) (t
 	return out.Token, err
 }
 
+// Who is whose a token is.
+type Who struct {
+	Username string `json:"username"`
+	Expires  int64  `json:"exp"` // the token, in seconds since 1970
+}
+
+// Who returns whose a token is, when it holds, which counts as a use of its
+// session (decision B12).
+func (b *Backend) Who(r *http.Request, token string) (Who, error) {
+	var out Who
+	err := b.up.Ask(r, upstream.Call{Method: http.MethodGet, Service: upstream.Login, Path: "/api/customer/jwt/validate", Token: token, Out: &out})
+	return out, err
+}
+
 // LogOut ends the session of token.
 func (b *Backend) LogOut(r *http.Request, token string) error {
 	return b.up.Ask(r, upstream.Call{Method: http.MethodPost, Service: upstream.Login, Path: "/api/customer/logout", Token: token})
