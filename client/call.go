@@ -163,7 +163,7 @@ func (b *body) wipe() {
 	b.text = nil
 }
 
-func (b *body) reader() io.ReadCloser { return &bodyReader{body: b} }
+func (b *body) reader() io.ReadCloser { return io.NopCloser(&bodyReader{body: b}) }
 
 type bodyReader struct {
 	body *body
@@ -184,9 +184,6 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 	r.at += n
 	return n, nil
 }
-
-// Close implements io.Closer.
-func (r *bodyReader) Close() error { return nil }
 
 // repeatable reports whether a try may be followed by another: the service said
 // so, or no whole answer came.

@@ -12,7 +12,7 @@ import (
 // Card is a card as its firm sees it. Needs the scope cards:read.
 type Card struct {
 	Token     string    `json:"token"`
-	Mode      string    `json:"mode"` // test or live
+	Mode      string    `json:"mode"`   // test or live
 	Status    string    `json:"status"` // Enabled or Disabled
 	Brand     string    `json:"brand"`
 	BIN       string    `json:"bin"`

@@ -3,7 +3,6 @@ package client
 import (
 	"cmp"
 	"crypto"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -34,8 +33,8 @@ type Config struct {
 	Issuer string
 	// Scopes limits the token; default all scopes of the client.
 	Scopes []string
-	// HTTPClient sends the requests; default one with TLS 1.2 or later. Its
-	// redirects are never followed: they would carry card data elsewhere.
+	// HTTPClient sends the requests; default http.DefaultClient's way. Redirects
+	// are never followed: they would carry card data elsewhere.
 	HTTPClient *http.Client
 	// Timeout is the time for one try; default 30 s. Bulk waits that long between
 	// two results.
@@ -94,25 +93,17 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// CloseIdleConnections closes the connections that are kept for later calls.
-func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
-
 // isLoopback reports whether a host is this machine by its name alone.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// sender is given, or a client of our own, and follows no redirect.
+// sender is what is given, but follows no redirect.
 func sender(given *http.Client) *http.Client {
 	var c http.Client
 	if given != nil {
 		c = *given
-	} else if shared, ok := http.DefaultTransport.(*http.Transport); ok {
-		own := shared.Clone()
-		own.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-		own.MaxIdleConnsPerHost = 16
-		c.Transport = own
 	}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &c

@@ -13,11 +13,8 @@
 //	})
 //	outcome, err := c.Await(ctx, made.ID)
 //
-// # Tokens
-//
 // A Client fetches its access token when it first needs one and another shortly
-// before that expires; callers at the same time share one request. A token that
-// is refused is replaced once.
+// before that expires; callers at the same time share one request.
 //
 // # Errors
 //

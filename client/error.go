@@ -1,31 +1,26 @@
 package client
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
 // The codes a program is most likely to tell apart; docs/firms.md explains them.
 const (
-	CodeValidation         = "VALIDATION_ERROR"
-	CodeInvalidCard        = "INVALID_CARD"
-	CodeInvalidCVV         = "INVALID_CVV"
-	CodeInvalidExpiry      = "INVALID_EXPIRY"
-	CodeUnauthorized       = "UNAUTHORIZED"
-	CodeTokenExpired       = "TOKEN_EXPIRED"
-	CodeForbidden          = "FORBIDDEN"
-	CodeNotFound           = "NOT_FOUND"
-	CodeInProgress         = "IDEMPOTENCY_IN_PROGRESS"
-	CodeMismatch           = "IDEMPOTENCY_MISMATCH"
-	CodeTooManyRequests    = "TOO_MANY_REQUESTS"
-	CodeServiceUnavailable = "SERVICE_UNAVAILABLE"
-	// CodeInvalidClient is the token endpoint's: the client or its secret is
-	// not, or no longer, good.
-	CodeInvalidClient = "invalid_client"
+	CodeValidation    = "VALIDATION_ERROR"
+	CodeInvalidCard   = "INVALID_CARD"
+	CodeInvalidCVV    = "INVALID_CVV"
+	CodeInvalidExpiry = "INVALID_EXPIRY"
+	CodeUnauthorized  = "UNAUTHORIZED"
+	CodeTokenExpired  = "TOKEN_EXPIRED"
+	CodeForbidden     = "FORBIDDEN"
+	CodeNotFound      = "NOT_FOUND"
+	CodeInProgress    = "IDEMPOTENCY_IN_PROGRESS"
+	CodeInvalidClient = "invalid_client" // no token: the client or its secret is not good
 )
 
 // Error is an answer that is no success. The first five members are those of
@@ -49,11 +44,7 @@ type Error struct {
 // Error implements error. It holds no card data: the service's sentences never
 // do.
 func (e *Error) Error() string {
-	parts := []string{"ccms:", strconv.Itoa(e.Status)}
-	if e.Code != "" {
-		parts = append(parts, e.Code)
-	}
-	text := strings.Join(parts, " ") + ": " + e.Message
+	text := fmt.Sprintf("ccms: %d %s: %s", e.Status, cmp.Or(e.Code, "without a code"), e.Message)
 	if e.Details != "" {
 		text += ": " + e.Details
 	}

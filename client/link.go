@@ -6,21 +6,14 @@ import (
 	"time"
 )
 
-// The ways a one-time link is used.
-const (
-	Redirect = "redirect" // the person is sent to our page and back to yours
-	Embed    = "embed"    // our form stands in your page
-	ByMail   = "link"     // you send it to the person
-)
-
 // NewLink is a one-time link to be made: a page of ours on which a person enters
 // a card, so that its number never reaches you.
 type NewLink struct {
-	Mode      string        // Redirect, Embed or ByMail
+	Mode      string        // "redirect" there and back, "embed" in your page, "link" to be sent
 	Reference string        // yours; goes into the registration
-	ReturnURL string        // for Redirect; on the client's list
-	Origin    string        // for Embed; on the client's list
-	ExpiresIn time.Duration // default 30 min, ByMail 24 h
+	ReturnURL string        // to redirect; on the client's list
+	Origin    string        // to embed; on the client's list
+	ExpiresIn time.Duration // default 30 min, of a link to be sent 24 h
 }
 
 // Link is a one-time link. Its URL is shown in this answer only, and whoever has

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -30,28 +31,24 @@ type proof struct {
 }
 
 func proofOf(cfg Config, base string, now func() time.Time) (proof, error) {
-	p := proof{id: cfg.ClientID, secret: cfg.Secret, key: cfg.PrivateKey, issuer: cfg.Issuer, now: now}
-	if p.issuer == "" {
-		p.issuer = base
-	}
+	p := proof{id: cfg.ClientID, secret: cfg.Secret, key: cfg.PrivateKey, issuer: cmp.Or(cfg.Issuer, base), now: now}
 	if p.key == nil {
 		return p, nil
 	}
-	header := struct {
-		Algorithm string `json:"alg"`
-		Type      string `json:"typ"`
-		KeyID     string `json:"kid,omitzero"`
-	}{Type: "JWT", KeyID: cfg.KeyID}
+	header := map[string]string{"typ": "JWT"}
+	if cfg.KeyID != "" {
+		header["kid"] = cfg.KeyID
+	}
 	switch public := p.key.Public().(type) {
 	case *ecdsa.PublicKey:
 		if public.Curve != elliptic.P256() {
 			return p, errors.New("ccms: an ECDSA key must be of curve P-256")
 		}
-		header.Algorithm = "ES256"
+		header["alg"] = "ES256"
 	case ed25519.PublicKey:
-		header.Algorithm = "EdDSA"
+		header["alg"] = "EdDSA"
 	case *rsa.PublicKey:
-		header.Algorithm = "RS256"
+		header["alg"] = "RS256"
 	default:
 		return p, errors.New("ccms: PrivateKey must be ECDSA P-256, Ed25519 or RSA")
 	}

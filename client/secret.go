@@ -1,9 +1,6 @@
 package client
 
-import (
-	"fmt"
-	"log/slog"
-)
+import "fmt"
 
 // redacted is what is shown instead of a secret.
 const redacted = "[redacted]"
@@ -48,9 +45,6 @@ func (Secret) String() string { return redacted }
 
 // Format implements fmt.Formatter for every verb.
 func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
-
-// LogValue implements slog.LogValuer.
-func (Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalText implements encoding.TextMarshaler, so that no encoder writes the
 // content by accident.

@@ -57,7 +57,6 @@ func (c *cardsImportCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return usage{err}
 	}
-	defer service.CloseIdleConnections()
 	sum, err := cardimport.Run(ctx, cardimport.Config{
 		File: c.File, Format: c.Format, Results: c.Results, Resend: c.Resend,
 		Bulk: service.Bulk, ClientID: of.ClientID, Key: of.Secret,
