@@ -109,7 +109,11 @@ func (s *Service) Sealed() rewrap.Book {
 	return rewrap.Of(s.holders, func(id string, h *cardholder) []rewrap.Value {
 		values := make([]rewrap.Value, len(h.Cards))
 		for i := range h.Cards {
-			values[i] = rewrap.Value{At: place(id, h.Cards[i].ID), Sealed: &h.Cards[i].Number}
+			c := &h.Cards[i]
+			values[i] = rewrap.Value{
+				At: place(id, c.ID), Sealed: &c.Number,
+				Filed: rewrap.Filed{Owner: lookupOwner(id), Under: []string{c.Fingerprint}, Keep: func(f string) { c.Fingerprint = f }},
+			}
 		}
 		return values
 	})

@@ -24,9 +24,9 @@ func TestEverySealedNumberMovesToTheActiveVersion(t *testing.T) {
 	must(t, err)
 	w.process() // its vault seals under the new version
 	var values, moved, failed int64
-	err = w.service.Sealed().Rewrap(t.Context(), rewrap.Job{Vault: w.vault, Active: map[string]uint32{id: version}, Done: func(v, m, f int64) {
+	err = w.service.Sealed().Rewrap(t.Context(), rewrap.Job{Vault: w.vault, Active: map[string]uint32{id: version}, Pace: rewrap.Pace{Done: func(v, m, f int64) {
 		values, moved, failed = values+v, moved+m, failed+f
-	}})
+	}}})
 	if err != nil || values != 2 || moved != 2 || failed != 0 {
 		t.Errorf("%d values, %d moved, %d failed, %v", values, moved, failed, err)
 	}

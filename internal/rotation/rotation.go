@@ -27,7 +27,17 @@ const (
 	actRotate  = "key.rotate"
 	actRewrap  = "key.rewrap"
 	actDestroy = "key.destroy"
+
+	actPrepare  = "key.prepare"  // the next version of a look-up key is made known
+	actRefile   = "key.refile"   // numbers are opened to compute their look-up values
+	actActivate = "key.activate" // the next version takes the place of the active one
 )
+
+// Vault is what moves values to other keys; vault.Vault does.
+type Vault interface {
+	rewrap.Vault
+	rewrap.Finder
+}
 
 // Administrator is who gives commands on the machine itself, for the record.
 func Administrator() audit.Entry { return audit.Entry{Actor: "administrator"} }
@@ -42,8 +52,11 @@ type Config struct {
 	Signing *identity.Keys
 	// Vault and Books are what moves sealed values and where those are; nothing
 	// where none are kept.
-	Vault rewrap.Vault
+	Vault Vault
 	Books []rewrap.Book
+	// Patience is for how long work in the background goes on asking a store or a
+	// key service that does not answer; default 5 minutes.
+	Patience time.Duration
 	// Period is after how long a key is to be rotated; default 365 days.
 	Period time.Duration
 	// Grace is how long a version is kept after it was retired: processes that
@@ -161,7 +174,7 @@ func (k *Keeper) Destroy(ctx context.Context, by audit.Entry) ([]Destroyed, erro
 		if err != nil {
 			return nil, err
 		}
-		empty := counts[rewrap.Version{KeyID: i.ID, Number: uint32(i.Version)}] == 0
+		empty := counts.Sealed[rewrap.Version{KeyID: i.ID, Number: uint32(i.Version)}] == 0
 		if i.Use == owner && i.State == keyring.DecryptOnly && empty && k.cfg.Now().Sub(i.Retired) >= k.cfg.Grace {
 			due = append(due, i)
 		}
@@ -179,17 +192,20 @@ func (k *Keeper) Destroy(ctx context.Context, by audit.Entry) ([]Destroyed, erro
 	return all, nil
 }
 
-// owner is the use of key-encryption keys, as keyring.Info has it.
-const owner = "owner"
+// The uses of keys, as keyring.Info has them.
+const (
+	owner  = "owner"  // key-encryption keys
+	hashed = "secret" // look-up keys among them
+)
 
-// owners are those that have a key-encryption key, by name.
+// owners are those that have a key-encryption key that is not destroyed, by name.
 func (k *Keeper) owners(ctx context.Context) ([]string, error) {
 	var all []string
 	for i, err := range k.cfg.Ring.List(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		if i.Use == owner {
+		if i.Use == owner && i.State != keyring.Destroyed {
 			all = append(all, i.Name)
 		}
 	}

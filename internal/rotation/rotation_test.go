@@ -162,7 +162,7 @@ func TestAKeyIsRotatedItsValuesMovedAndTheOldVersionDestroyed(t *testing.T) {
 	if gone, err := h.Destroy(t.Context(), Administrator()); err != nil || len(gone) != 0 {
 		t.Errorf("what holds values is destroyed: %v, %v", gone, err)
 	}
-	if p := h.rewrapped(t); p != (Progress{Service: "test", State: Done, Values: 5, Passed: 5, Moved: 5}) {
+	if p := h.rewrapped(t); p != (Progress{Service: "test", Job: JobRewrap, State: Done, Values: 5, Passed: 5, Moved: 5}) {
 		t.Errorf("%+v", p)
 	}
 	if got := h.keys(t, "cardholders"); got != "decrypt-only 0 destroy, active 3" {
@@ -240,6 +240,7 @@ func TestRewrappingThatFailedSaysWhyAndGoesOnWhenBegunAgain(t *testing.T) {
 	h := newHouse(t, 6)
 	_, err := h.Rotate(t.Context(), Administrator())
 	must(t, err)
+	h.cfg.Patience = time.Nanosecond
 	h.fault.Add(storetest.Rule{Collection: "Note", Op: storetest.Replace, Skip: 2, Err: errors.New("disk on fire")})
 	if p := h.rewrapped(t); p.State != Stopped || p.Moved != 2 || p.Error == "" || !p.Over() {
 		t.Errorf("%+v", p)
@@ -255,7 +256,7 @@ func TestRewrappingGoesOnOnceAndEndsWithTheProcess(t *testing.T) {
 	_, err := h.Rotate(t.Context(), Administrator())
 	must(t, err)
 	arrived := make(chan struct{})
-	h.cfg.Vault = waiting{arrived}
+	h.cfg.Vault = waiting{h.vault, arrived}
 	asked, cancel := context.WithCancel(t.Context())
 	_, err = h.Rewrap(asked, Administrator())
 	must(t, err)
@@ -280,7 +281,10 @@ func TestRewrappingGoesOnOnceAndEndsWithTheProcess(t *testing.T) {
 }
 
 // waiting is a vault that works until the process ends.
-type waiting struct{ arrived chan struct{} }
+type waiting struct {
+	*vault.Vault
+	arrived chan struct{}
+}
 
 func (w waiting) Rewrap(ctx context.Context, _ vault.Place, _ string) (string, error) {
 	close(w.arrived)

@@ -16,6 +16,7 @@ const (
 	DueRotate  = "rotate"
 	DueRewrap  = "rewrap"
 	DueDestroy = "destroy"
+	DueLookup  = "rotate --lookup" // an exchange of look-up keys is to be begun, or ended
 )
 
 // Key is a version of a key, and what is to be done with it.
@@ -28,8 +29,8 @@ type Key struct {
 	State   string     `json:"state"`
 	Created *time.Time `json:"created,omitzero"`
 	Retired *time.Time `json:"retired,omitzero"`
-	// Values is how many sealed values lie under it; key-encryption keys alone
-	// have one.
+	// Values is how many sealed values lie under a key-encryption key, or how many
+	// numbers are found by a look-up key; other keys have none.
 	Values *int64 `json:"values,omitzero"`
 	Due    string `json:"due,omitzero"`
 }
@@ -58,13 +59,16 @@ func (k *Keeper) Status(ctx context.Context) (Status, error) {
 		if err != nil {
 			return s, err
 		}
-		v := rewrap.Version{KeyID: i.ID, Number: uint32(i.Version)}
-		s.Keys = append(s.Keys, k.describe(i, counts[v], whole))
+		under, v := counts.Sealed, rewrap.Version{KeyID: i.ID, Number: uint32(i.Version)}
+		if lookup(i) {
+			under, v.KeyID = counts.Filed, i.Name
+		}
+		s.Keys = append(s.Keys, k.describe(i, under[v], whole))
 		if i.State != keyring.Destroyed {
-			delete(counts, v)
+			delete(under, v)
 		}
 	}
-	for _, n := range counts {
+	for _, n := range counts.Sealed {
 		s.Orphans += n
 	}
 	signing, err := k.signing(ctx)
@@ -78,19 +82,40 @@ func (k *Keeper) describe(i keyring.Info, values int64, whole bool) Key {
 		Service: k.cfg.Service, Use: i.Use, Name: i.Name, ID: i.ID, Version: i.Version, State: string(i.State),
 		Created: dated(i.Created), Retired: dated(i.Retired),
 	}
-	if i.Use != owner {
-		return d
-	}
-	d.Values = &values
 	switch {
-	case i.State == keyring.Active && k.old(i.Created):
-		d.Due = DueRotate
-	case i.State == keyring.DecryptOnly && values > 0:
-		d.Due = DueRewrap
-	case i.State == keyring.DecryptOnly && whole && k.cfg.Now().Sub(i.Retired) >= k.cfg.Grace:
-		d.Due = DueDestroy
+	case lookup(i):
+		d.Values = &values
+		if k.lookupDue(i) {
+			d.Due = DueLookup
+		}
+	case i.Use == owner:
+		d.Values = &values
+		d.Due = k.due(i, values, whole)
 	}
 	return d
+}
+
+// due is what is to be done with a key-encryption key.
+func (k *Keeper) due(i keyring.Info, values int64, whole bool) string {
+	switch {
+	case i.State == keyring.Active && k.old(i.Created):
+		return DueRotate
+	case i.State == keyring.DecryptOnly && values > 0:
+		return DueRewrap
+	case i.State == keyring.DecryptOnly && whole && k.cfg.Now().Sub(i.Retired) >= k.cfg.Grace:
+		return DueDestroy
+	}
+	return ""
+}
+
+// lookupDue reports whether a look-up key is to be exchanged, or its exchange
+// ended. One serves for two periods: it makes new values all the while, as NIST
+// SP 800-57 part 1 section 5.3.6 allows a key of that kind two years for.
+func (k *Keeper) lookupDue(i keyring.Info) bool {
+	if i.State == keyring.Active {
+		return k.cfg.Now().Sub(i.Created) >= 2*k.cfg.Period
+	}
+	return i.State != keyring.Destroyed
 }
 
 // signing are the keys of tokens.
@@ -118,13 +143,13 @@ func (k *Keeper) signing(ctx context.Context) ([]Key, error) {
 
 func (k *Keeper) old(created time.Time) bool { return k.cfg.Now().Sub(created) >= k.cfg.Period }
 
-// count counts the sealed values of all books by version.
-func (k *Keeper) count(ctx context.Context, limit time.Duration) (counts map[rewrap.Version]int64, whole bool, err error) {
-	counts, whole = map[rewrap.Version]int64{}, true
+// count counts the values of all books by version.
+func (k *Keeper) count(ctx context.Context, limit time.Duration) (counts rewrap.Counts, whole bool, err error) {
+	counts, whole = rewrap.NewCounts(), true
 	for _, b := range k.cfg.Books {
 		all, err := b.Count(ctx, counts, limit)
 		if err != nil {
-			return nil, false, err
+			return counts, false, err
 		}
 		whole = whole && all
 	}

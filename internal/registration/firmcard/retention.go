@@ -109,8 +109,10 @@ func (s *Service) Sealed() rewrap.Book {
 		if c == nil {
 			return nil
 		}
+		of := owner(d.Firm, d.Mode)
+		filed := rewrap.Filed{Owner: of, Under: c.kept(of), Keep: func(f string) { c.keep(of, f) }}
 		return []rewrap.Value{
-			{At: place(d.Firm, d.Mode, token, fieldNumber), Sealed: &c.Number},
+			{At: place(d.Firm, d.Mode, token, fieldNumber), Sealed: &c.Number, Filed: filed},
 			{At: place(d.Firm, d.Mode, token, fieldName), Sealed: &c.Name},
 		}
 	})

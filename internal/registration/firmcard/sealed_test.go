@@ -30,12 +30,12 @@ func TestEverySealedValueIsToldToWhoeverLooksAfterKeys(t *testing.T) {
 		must(t, err)
 		stored += bytes.Count(d.Body, []byte("AES256{"))
 	}
-	counts := map[rewrap.Version]int64{}
+	counts := rewrap.NewCounts()
 	whole, err := w.service.Sealed().Count(t.Context(), counts, 0)
-	if err != nil || !whole || len(counts) != 1 || stored != 4 {
+	if err != nil || !whole || len(counts.Sealed) != 1 || len(counts.Filed) != 1 || stored != 4 {
 		t.Fatalf("%v, %v, %d stored, %v", counts, whole, stored, err)
 	}
-	for v, n := range counts {
+	for v, n := range counts.Sealed {
 		if n != int64(stored) || v.KeyID == "" || v.Number != 1 {
 			t.Errorf("%d under %+v", n, v)
 		}

@@ -3,6 +3,7 @@ package keyring
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -190,7 +191,11 @@ func (r *Ring) add(ctx context.Context, s, old *snapshot, rec store.Record[recor
 	version := uint32(v.Version)
 	k := old.find(v)
 	if k == nil {
-		if k, err = r.unwrap(ctx, v); err != nil {
+		k, err = r.unwrap(ctx, v)
+		if was := old.rewrapped(v); err != nil && !errors.Is(err, ErrAltered) && was != nil {
+			k, err = was, nil // the root is away; this key was right before its wrap was renewed
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -217,6 +222,23 @@ func (s *snapshot) choose() {
 	if k := s.keys[top]; k != nil && k.row.State == Active {
 		s.active = k
 	}
+}
+
+// rewrapped returns the unwrapped version of a record of which nothing but the wrap
+// has changed, or nil.
+func (s *snapshot) rewrapped(rec record) *key {
+	if s == nil {
+		return nil
+	}
+	k := s.keys[uint32(rec.Version)]
+	if k == nil {
+		return nil
+	}
+	row := k.row
+	if row.Wrapped = rec.Wrapped; !row.same(rec) {
+		return nil
+	}
+	return k
 }
 
 // find returns the unwrapped version of a record that has not changed, or nil.

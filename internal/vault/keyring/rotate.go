@@ -108,32 +108,22 @@ func (r *Ring) end(ctx context.Context, name string, version uint32) error {
 	return err
 }
 
-// Shred destroys every version of an owner's key-encryption key, the active one
-// too, and returns how many it destroyed. Nothing of that owner opens any more,
-// and nothing can be sealed for him again: it is for a firm that has gone. An
-// owner without a key gets none. Other processes have the key in memory until
-// Config.Refresh is over.
-func (r *Ring) Shred(ctx context.Context, owner string) (int, error) {
-	return r.shred(ctx, lineName(forOwner, owner))
-}
-
-// ShredSecret does the same to the random key of a purpose.
-func (r *Ring) ShredSecret(ctx context.Context, purpose string) (int, error) {
-	return r.shred(ctx, lineName(forSecret, purpose))
-}
-
-func (r *Ring) shred(ctx context.Context, name string) (n int, err error) {
-	s, err := r.reread(ctx, r.line(name))
+// Shred destroys every version of the key of an owner or a purpose, the active
+// one too; use and name are those of Info. Nothing that was sealed under it opens
+// any more, and no new version is ever made: it is for a firm that has gone.
+// Other processes have the key in memory until Config.Refresh is over.
+func (r *Ring) Shred(ctx context.Context, use, name string) error {
+	line := use + "/" + name
+	s, err := r.reread(ctx, r.line(line))
 	if err != nil {
-		return 0, err
+		return err
 	}
 	for _, version := range slices.Sorted(maps.Keys(s.keys)) {
-		if err := r.end(ctx, name, version); err != nil {
-			return n, err
+		if err := r.end(ctx, line, version); err != nil {
+			return err
 		}
-		n++
 	}
-	return n, nil
+	return nil
 }
 
 // errUnchanged ends a change of a row that is as it should be.

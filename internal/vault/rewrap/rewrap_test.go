@@ -47,7 +47,7 @@ func newShelf(t *testing.T, folders int) *shelf {
 	s.docs, err = store.Open[folder](t.Context(), s.fault, store.Spec{Name: "Folder"})
 	must(t, err)
 	s.book = Of(s.docs, func(id string, f *folder) []Value {
-		return []Value{{at(id, f.Owner, "one"), &f.One}, {at(id, f.Owner, "two"), &f.Two}}
+		return []Value{{At: at(id, f.Owner, "one"), Sealed: &f.One}, {At: at(id, f.Owner, "two"), Sealed: &f.Two}}
 	})
 	for i := range folders {
 		id, owner := fmt.Sprintf("f%04d", i), fmt.Sprintf("owner%d", i%2)
@@ -88,24 +88,29 @@ func (s *shelf) rewrap(ctx context.Context, v Vault) (sum tally, err error) {
 		}
 		active[id] = version
 	}
-	err = s.book.Rewrap(ctx, Job{Vault: v, Active: active, PerSecond: 100_000, Done: func(values, moved, failed int64) {
-		sum.documents++
-		sum.values += values
-		sum.moved += moved
-		sum.failed += failed
-	}})
+	err = s.book.Rewrap(ctx, Job{Vault: v, Active: active, Pace: sum.pace()})
 	return sum, err
+}
+
+// pace is one that tells t, and has no patience.
+func (t *tally) pace() Pace {
+	return Pace{PerSecond: 100_000, Patience: 1, Done: func(values, moved, failed int64) {
+		t.documents++
+		t.values += values
+		t.moved += moved
+		t.failed += failed
+	}}
 }
 
 // byVersion is how many values lie under each version number.
 func (s *shelf) byVersion(t *testing.T) map[uint32]int64 {
 	t.Helper()
-	counts := map[Version]int64{}
+	counts := NewCounts()
 	if whole, err := s.book.Count(t.Context(), counts, 0); err != nil || !whole {
 		t.Fatal(whole, err)
 	}
 	all := map[uint32]int64{}
-	for v, n := range counts {
+	for v, n := range counts.Sealed {
 		all[v.Number] += n
 	}
 	return all
@@ -242,10 +247,10 @@ func TestAWalkEndsWithItsContextAndACountWithItsTime(t *testing.T) {
 	if _, err := s.rewrap(ctx, s.vault); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	if whole, err := s.book.Count(t.Context(), map[Version]int64{}, 1); whole || err != nil {
+	if whole, err := s.book.Count(t.Context(), NewCounts(), 1); whole || err != nil {
 		t.Errorf("a nanosecond was enough: %v, %v", whole, err)
 	}
-	if whole, err := (Book{}).Count(t.Context(), nil, 0); !whole || err != nil {
+	if whole, err := (Book{}).Count(t.Context(), Counts{}, 0); !whole || err != nil {
 		t.Errorf("an empty book: %v, %v", whole, err)
 	}
 }
