@@ -13,9 +13,9 @@ import (
 type keysCmd struct {
 	Init    keysInitCmd    `cmd:"" help:"Make login.key, creditcard.key and internal in a folder."`
 	Status  keysStatusCmd  `cmd:"" help:"List every key, what lies under it, and what is due."`
-	Rotate  keysRotateCmd  `cmd:"" help:"Make new versions of the keys under which cards are sealed, or new keys that sign tokens."`
+	Rotate  keysRotateCmd  `cmd:"" help:"Make new versions of the keys under which cards are sealed, of look-up keys, or new keys that sign tokens."`
 	Rewrap  keysRewrapCmd  `cmd:"" help:"Move what is sealed to the active versions. The running process goes on when this command is interrupted."`
-	Destroy keysDestroyCmd `cmd:"" help:"Destroy retired versions under which nothing lies any more."`
+	Destroy keysDestroyCmd `cmd:"" help:"Destroy retired versions under which nothing lies any more, or all keys of a firm."`
 }
 
 type keysInitCmd struct {
@@ -40,7 +40,8 @@ func (c *keysStatusCmd) Run(ctx context.Context, p *program) error {
 // keysRotateCmd is ccms keys rotate.
 type keysRotateCmd struct {
 	answer
-	JWT bool `name:"jwt" help:"Rotate the keys that sign tokens instead; tokens signed before stay good."`
+	JWT    bool `name:"jwt" xor:"which" help:"Rotate the keys that sign tokens instead; tokens signed before stay good."`
+	Lookup bool `xor:"which" help:"Put new keys in the place of those by which numbers are found instead, and destroy the old ones: opens every number, in memory. The running process goes on when this command is interrupted; interrupted otherwise, start it again."`
 }
 
 // Run implements the command.
@@ -49,11 +50,23 @@ func (c *keysRotateCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	keys := desk.Beside(s, p.stdout, c.Output).Keys(nil)
-	if c.JWT {
-		return keys.RotateSigning(ctx)
+	if c.Lookup {
+		client, release := desk.Hold(s, p.stdout, c.Output)
+		return errors.Join(client.Keys(keysBar(p)).RotateLookup(ctx), release(ctx))
 	}
-	return keys.Rotate(ctx)
+	client := desk.Beside(s, p.stdout, c.Output).Keys(nil)
+	if c.JWT {
+		return client.RotateSigning(ctx)
+	}
+	return client.Rotate(ctx)
+}
+
+// keysBar is the terminal to show progress on, nil where nobody looks.
+func keysBar(p *program) io.Writer {
+	if isTerminal(os.Stderr) {
+		return p.stderr
+	}
+	return nil
 }
 
 // keysRewrapCmd is ccms keys rewrap.
@@ -65,16 +78,16 @@ func (c *keysRewrapCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	var bar io.Writer
-	if isTerminal(os.Stderr) {
-		bar = p.stderr
-	}
 	client, release := desk.Hold(s, p.stdout, c.Output)
-	return errors.Join(client.Keys(bar).Rewrap(ctx), release(ctx))
+	return errors.Join(client.Keys(keysBar(p)).Rewrap(ctx), release(ctx))
 }
 
 // keysDestroyCmd is ccms keys destroy.
-type keysDestroyCmd struct{ answer }
+type keysDestroyCmd struct {
+	answer
+	Firm    string `placeholder:"FIRM_ID" help:"Destroy all keys of this firm, the active ones too: none of its cards can be read or added any more."`
+	ForGood bool   `help:"Say that this is meant: with --firm, nothing brings the cards back."`
+}
 
 // Run implements the command.
 func (c *keysDestroyCmd) Run(ctx context.Context, p *program) error {
@@ -82,5 +95,14 @@ func (c *keysDestroyCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return desk.Beside(s, p.stdout, c.Output).Keys(nil).Destroy(ctx)
+	client := desk.Beside(s, p.stdout, c.Output).Keys(nil)
+	switch {
+	case c.Firm == "":
+		return client.Destroy(ctx)
+	case !c.ForGood:
+		return errForGood
+	}
+	return client.DestroyFirm(ctx, c.Firm)
 }
+
+var errForGood = errors.New("no card of that firm could ever be read again: suspend it first, and add --for-good if that is meant")

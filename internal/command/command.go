@@ -81,6 +81,8 @@ func (d Desk) Do(ctx context.Context, name string, args []byte) (any, error) {
 		return act(ctx, d.Keys.Rotate, args)
 	case keys.Rewrap:
 		return act(ctx, d.Keys.Rewrap, args)
+	case keys.Lookup:
+		return act(ctx, d.Keys.Lookup, args)
 	case keys.Progress:
 		return act(ctx, d.Keys.Progress, args)
 	case keys.Destroy:

@@ -54,6 +54,9 @@ func (k *Keeper) Progress() Progress {
 // keys under a root key that has versions.
 func (k *Keeper) Holds() bool { return len(k.cfg.Books) > 0 || k.cfg.Ring.Renews() }
 
+// Finds reports whether numbers are found by look-up keys here.
+func (k *Keeper) Finds() bool { return len(k.cfg.Books) > 0 }
+
 // ErrBusy says that other work goes on in the background.
 var ErrBusy = errors.New("rotation: other work goes on with these keys: ccms keys rewrap shows it; begin again when it is over")
 

@@ -26,10 +26,10 @@ type Client struct {
 	Bar io.Writer
 }
 
-// The errors of re-wrapping that is not as it should be at its end.
+// The errors of work that is not as it should be at its end.
 var (
-	ErrStopped = errors.New("re-wrapping stopped before its end, see above: start it again to go on")
-	ErrFailed  = errors.New("some values could not be re-wrapped: they were altered, or their key is destroyed or unknown")
+	ErrStopped = errors.New("it stopped before its end, see above: start it again to go on")
+	ErrFailed  = errors.New("some values could not be moved: they were altered, or their key is destroyed or unknown")
 )
 
 func (c Client) json(v any) error {
@@ -114,8 +114,17 @@ func (c Client) rotate(ctx context.Context, which Which) error {
 
 // Destroy ends retired versions that hold nothing, and writes which.
 func (c Client) Destroy(ctx context.Context) error {
+	return c.destroy(ctx, Doomed{}, "nothing to destroy: no retired version is without values and old enough")
+}
+
+// DestroyFirm ends all keys of a firm, and writes which.
+func (c Client) DestroyFirm(ctx context.Context, firm string) error {
+	return c.destroy(ctx, Doomed{firm}, "nothing to destroy: no such firm has keys here")
+}
+
+func (c Client) destroy(ctx context.Context, which Doomed, none string) error {
 	var all []rotation.Destroyed
-	if err := c.Ask(ctx, Destroy, struct{}{}, &all); err != nil {
+	if err := c.Ask(ctx, Destroy, which, &all); err != nil {
 		return err
 	}
 	if c.Format == "json" {
@@ -129,11 +138,11 @@ func (c Client) Destroy(ctx context.Context) error {
 	if len(all) > 0 {
 		return nil
 	}
-	_, err := fmt.Fprintln(c.Out, "nothing to destroy: no retired version is without values and old enough")
+	_, err := fmt.Fprintln(c.Out, none)
 	return err
 }
 
-// The steps in which Rewrap shows progress.
+// The steps in which progress is shown.
 const (
 	barEvery  = 200 * time.Millisecond
 	lineEvery = 5 * time.Second
@@ -141,9 +150,19 @@ const (
 
 // Rewrap begins to move sealed values to the active versions and shows how far
 // it is until it is over. When ctx ends the process that does it goes on.
-func (c Client) Rewrap(ctx context.Context) error {
+func (c Client) Rewrap(ctx context.Context) error { return c.follow(ctx, Rewrap) }
+
+// RotateLookup does the same with the exchange of look-up keys.
+func (c Client) RotateLookup(ctx context.Context) error { return c.follow(ctx, Lookup) }
+
+// follow begins work in the background and shows how far it is.
+func (c Client) follow(ctx context.Context, work string) error {
 	var all []rotation.Progress
-	if err := c.Ask(ctx, Rewrap, struct{}{}, &all); err != nil {
+	if err := c.Ask(ctx, work, struct{}{}, &all); err != nil {
+		return err
+	}
+	if len(all) == 0 && c.Format != "json" {
+		_, err := fmt.Fprintln(c.Out, "nothing is sealed here: name the data folder of a card service with --data")
 		return err
 	}
 	ask := time.NewTicker(barEvery)
@@ -203,15 +222,37 @@ func (c Client) write(all []rotation.Progress) error {
 		return c.json(all)
 	}
 	for _, p := range all {
-		line := fmt.Sprintf("%s: %s, %d of %d values looked at, %d re-wrapped, %d failed", p.Service, p.State, p.Passed, p.Values, p.Moved, p.Failed)
-		if p.Error != "" {
-			line += ": " + p.Error
-		}
-		if _, err := fmt.Fprintln(c.Out, line); err != nil {
+		if _, err := fmt.Fprintln(c.Out, line(p)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// line says in one line how far it is.
+func line(p rotation.Progress) string {
+	text := fmt.Sprintf("%s: %s, %d of %d values looked at, %d %s, %d failed", p.Service, p.State, p.Passed, p.Values, p.Moved, moved(p.Job), p.Failed)
+	if p.Renewed > 0 {
+		text += fmt.Sprintf(", %d keys moved to the newest version of the root key", p.Renewed)
+	}
+	if p.Until != "" {
+		text += ", until " + p.Until + " for every process to know the new key"
+	}
+	if p.Hitch != "" {
+		text += ", trying again: " + p.Hitch
+	}
+	if p.Error != "" {
+		text += ": " + p.Error
+	}
+	return text
+}
+
+// moved is what became of values that were moved.
+func moved(job string) string {
+	if job == rotation.JobLookup {
+		return "found by the new key"
+	}
+	return "re-wrapped"
 }
 
 // bar draws how far all of it is.
@@ -221,6 +262,7 @@ func (c Client) bar(all []rotation.Progress) {
 	}
 	var sum rotation.Progress
 	for _, p := range all {
+		sum.Job, sum.Until = p.Job, max(sum.Until, p.Until)
 		sum.Values += p.Values
 		sum.Passed += p.Passed
 		sum.Moved += p.Moved
@@ -230,6 +272,9 @@ func (c Client) bar(all []rotation.Progress) {
 	if sum.Values > 0 {
 		full = min(width*sum.Passed/sum.Values, width)
 	}
-	_, _ = fmt.Fprintf(c.Bar, "\r\x1b[K[%s%s] %d of %d values, %d re-wrapped",
-		strings.Repeat("#", int(full)), strings.Repeat(".", int(width-full)), sum.Passed, sum.Values, sum.Moved)
+	_, _ = fmt.Fprintf(c.Bar, "\r\x1b[K[%s%s] %d of %d values, %d %s",
+		strings.Repeat("#", int(full)), strings.Repeat(".", int(width-full)), sum.Passed, sum.Values, sum.Moved, moved(sum.Job))
+	if sum.Until != "" {
+		_, _ = fmt.Fprintf(c.Bar, ", waiting until %s", sum.Until)
+	}
 }

@@ -17,9 +17,16 @@ const (
 	Status   = "keys status"
 	Rotate   = "keys rotate"
 	Rewrap   = "keys rewrap"
+	Lookup   = "keys lookup"
 	Progress = "keys progress"
 	Destroy  = "keys destroy"
 )
+
+// Doomed says which keys to destroy: retired versions under which nothing lies,
+// or all keys of a firm that has gone.
+type Doomed struct {
+	Firm string `json:"firm,omitzero"`
+}
 
 // Desk returns the keepers of the keys that this process has.
 type Desk func(context.Context) ([]*rotation.Keeper, error)
@@ -61,7 +68,18 @@ func (d Desk) Rewrap(ctx context.Context, _ struct{}) ([]rotation.Progress, erro
 	})
 }
 
-// Progress tells how far that is.
+// Lookup begins to exchange look-up keys.
+func (d Desk) Lookup(ctx context.Context, _ struct{}) ([]rotation.Progress, error) {
+	return collect(ctx, d, func(k *rotation.Keeper) ([]rotation.Progress, error) {
+		if !k.Finds() {
+			return nil, nil
+		}
+		p, err := k.RotateLookup(ctx, rotation.Administrator())
+		return []rotation.Progress{p}, err
+	})
+}
+
+// Progress tells how far work in the background is.
 func (d Desk) Progress(ctx context.Context, _ struct{}) ([]rotation.Progress, error) {
 	return collect(ctx, d, func(k *rotation.Keeper) ([]rotation.Progress, error) {
 		if !k.Holds() {
@@ -71,9 +89,17 @@ func (d Desk) Progress(ctx context.Context, _ struct{}) ([]rotation.Progress, er
 	})
 }
 
-// Destroy ends retired versions that hold nothing.
-func (d Desk) Destroy(ctx context.Context, _ struct{}) ([]rotation.Destroyed, error) {
-	return collect(ctx, d, func(k *rotation.Keeper) ([]rotation.Destroyed, error) { return k.Destroy(ctx, rotation.Administrator()) })
+// Destroy ends retired versions that hold nothing, or the keys of a firm.
+func (d Desk) Destroy(ctx context.Context, which Doomed) ([]rotation.Destroyed, error) {
+	return collect(ctx, d, func(k *rotation.Keeper) ([]rotation.Destroyed, error) {
+		if which.Firm == "" {
+			return k.Destroy(ctx, rotation.Administrator())
+		}
+		if !k.Finds() {
+			return nil, nil // a login service seals nothing of a firm's
+		}
+		return k.Shred(ctx, rotation.Administrator(), which.Firm)
+	})
 }
 
 // collect asks every keeper, and ends with the first error.
