@@ -1,0 +1,23 @@
+# The image of CCMS: one static binary and nothing else. Build the binaries
+# first, the same bytes for everybody (make release):
+#
+#   make release && docker build -t ccms .
+#   docker build --build-arg ARCH=arm64 --platform linux/arm64 -t ccms:arm64 .
+#
+# Nothing is written but below /data, so that it runs with a read-only root:
+#
+#   docker run --read-only --cap-drop ALL --security-opt no-new-privileges -v ccms:/data ccms login
+FROM scratch
+ARG ARCH=amd64
+LABEL org.opencontainers.image.title="CCMS" \
+      org.opencontainers.image.description="Credit card management system"
+COPY bin/release/ccms-linux-${ARCH} /ccms
+COPY bin/release/ccms-linux-${ARCH}.cdx.json /ccms.cdx.json
+# What a new volume begins with: a folder in which our user can make his own.
+COPY --chown=65532:65532 deploy/image/data /data
+USER 65532:65532
+ENV CCMS_DATA=/data/ccms CCMS_LOG_FORMAT=json
+VOLUME /data
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["/ccms", "doctor", "--quick"]
+ENTRYPOINT ["/ccms"]
+CMD ["up"]
