@@ -45,6 +45,8 @@ type cli struct {
 	Retention  retentionCmd  `cmd:"" help:"What is kept, how long and why."`
 	Scan       scanCmd       `cmd:"" help:"Look for card numbers in files, archives and the store."`
 	Config     configCmd     `cmd:"" help:"Look at the settings."`
+	Backup     backupCmd     `cmd:"" help:"Write the embedded store and the keys to a file, encrypted under a passphrase; also while the server runs."`
+	Restore    restoreCmd    `cmd:"" help:"Put a backup into a data folder on which no server runs, once it was checked."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine and the data folder, and say what to do."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
@@ -192,7 +194,8 @@ func (c *configPrintCmd) Run(p *program) error {
 
 // doctorCmd is ccms doctor.
 type doctorCmd struct {
-	Quick  bool   `help:"Only whether the server of the data folder runs and is healthy."`
+	Quick  bool   `xor:"how" help:"Only whether the server of the data folder runs and is healthy."`
+	Deep   bool   `xor:"how" help:"Also read all that the store holds: file, indexes, audit logs, and that every sealed value opens."`
 	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
 }
 
@@ -202,8 +205,11 @@ func (c *doctorCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	if c.Quick {
+	switch {
+	case c.Quick:
 		return desk.DoctorQuick(ctx, s, p.stdout, c.Output)
+	case c.Deep:
+		return desk.DoctorDeep(ctx, s, p.stdout, c.Output)
 	}
 	return desk.Doctor(ctx, s, p.stdout, c.Output)
 }

@@ -35,6 +35,21 @@ func contents() []string {
 // backup. Logs and mails do not, nor the registry's memory of who was there.
 func BackedUp() []string { return []string{"keys", "tls", "demo-firm.json", "ports.json", "ccms.db"} }
 
+// Contains reports whether a file, named by its path, lies where BackedUp finds it.
+func (d *Dir) Contains(path string) bool {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return false
+	}
+	for _, name := range BackedUp() {
+		own, err := filepath.Abs(d.File(name))
+		if inside, err2 := filepath.Rel(own, path); err == nil && err2 == nil && filepath.IsLocal(inside) {
+			return true
+		}
+	}
+	return false
+}
+
 // Occupied reports whether the folder holds a store or keys.
 func (d *Dir) Occupied() bool { return d.Has("ccms.db") || d.Has("keys") }
 
@@ -69,18 +84,20 @@ func (d *Dir) Stage() (path string, err error) {
 // Unstage removes what was gathered.
 func (d *Dir) Unstage() error { return os.RemoveAll(d.File(incoming)) }
 
-// Install puts what was staged, and is durable already, in the place of what the
-// folder holds. That is moved to another folder in this one, whose name it
-// returns; "" when there was nothing. What else lies in the staged folder is
-// removed.
+// Install puts what was staged in the place of what the folder holds. That is
+// moved to another folder in this one, whose name it returns; "" when there was
+// nothing. What else lies in the staged folder is removed.
 func (d *Dir) Install() (before string, err error) {
+	if err := syncTree(d.File(incoming)); err != nil {
+		return "", fmt.Errorf("install: %w", err)
+	}
 	if err := os.Mkdir(d.File(installing), 0o700); err != nil {
 		return "", fmt.Errorf("install: %w", err)
 	}
 	if err := os.Rename(d.File(incoming), d.File(installing, "new")); err != nil {
 		return "", fmt.Errorf("install: %w", err)
 	}
-	if err := errors.Join(syncFolder(d.File(installing)), syncFolder(d.path)); err != nil {
+	if err := errors.Join(sync(d.File(installing)), sync(d.path)); err != nil {
 		return "", fmt.Errorf("install: %w", err)
 	}
 	return d.finish()
@@ -122,7 +139,7 @@ func (d *Dir) finish() (before string, err error) {
 			return "", fmt.Errorf("install: %w", err)
 		}
 	}
-	if err := errors.Join(os.RemoveAll(d.File(installing)), syncFolder(d.path)); err != nil {
+	if err := errors.Join(os.RemoveAll(d.File(installing)), sync(d.path)); err != nil {
 		return before, fmt.Errorf("install: %w", err)
 	}
 	return before, nil
@@ -139,14 +156,14 @@ func (d *Dir) exchange() error {
 		if err := move(d.path, partial, contents()); err != nil {
 			return err
 		}
-		if err := errors.Join(syncFolder(partial), syncFolder(d.path), os.Rename(partial, old)); err != nil {
+		if err := errors.Join(sync(partial), sync(d.path), os.Rename(partial, old)); err != nil {
 			return err
 		}
 	}
 	if err := move(fresh, d.path, BackedUp()); err != nil {
 		return err
 	}
-	return errors.Join(syncFolder(d.path), os.RemoveAll(fresh))
+	return errors.Join(sync(d.path), os.RemoveAll(fresh))
 }
 
 // move renames what there is of names from one folder to another.
@@ -160,7 +177,17 @@ func move(from, to string, names []string) error {
 	return nil
 }
 
-func syncFolder(path string) error {
+// syncTree makes all that lies below a folder durable.
+func syncTree(path string) error {
+	return filepath.WalkDir(path, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() && !d.Type().IsRegular() {
+			return err
+		}
+		return sync(path)
+	})
+}
+
+func sync(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err

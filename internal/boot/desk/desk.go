@@ -11,6 +11,7 @@ import (
 
 	"ccms/internal/admin"
 	"ccms/internal/audit"
+	"ccms/internal/backup"
 	"ccms/internal/boot/chassis"
 	"ccms/internal/command"
 	"ccms/internal/firm"
@@ -22,6 +23,7 @@ type Desk struct {
 	*chassis.Process
 	Firms   *firm.Service      // nil until a service or a command opens them
 	Keepers []*rotation.Keeper // of the services that run, or opened for a command
+	Audit   *audit.Log         // the login service's; nil until a service or a command opens it
 
 	audits []*audit.Log // opened for commands where no server runs
 }
@@ -30,6 +32,14 @@ type Desk struct {
 func (d *Desk) do(ctx context.Context, name string, args []byte) (any, error) {
 	if d.DB == nil {
 		return nil, errors.New("the process that runs on this data folder has no store: name the folder of another with --data")
+	}
+	switch name {
+	case backup.Begin:
+		return act(ctx, d.backups().Begin, args)
+	case backup.End:
+		return act(ctx, d.backups().End, args)
+	case deepCheck:
+		return act(ctx, func(ctx context.Context, kept []backup.Heads) (any, error) { return d.examine(ctx, kept) }, args)
 	}
 	return command.Desk{
 		Mail: d.openMailQueue, Logs: d.auditLogs(), Firms: d.firms, Store: d.DB,

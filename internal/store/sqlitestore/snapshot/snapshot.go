@@ -1,7 +1,7 @@
-// Package snapshot owns copies of a SQLite file that is in use, and the check of
-// a file that is not: whole pages, sound indexes. It knows neither documents nor
-// collections; those are sqlitestore's, whose process it runs in, since a store
-// belongs to one process. What becomes of a copy is package backup's business.
+// Package snapshot owns copies of a SQLite file that is in use, and the check and
+// count of what is in a file. It knows no documents; those are sqlitestore's,
+// whose process it runs in, since a store belongs to one process. What becomes of
+// a copy is package backup's business.
 package snapshot
 
 import (
@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	_ "modernc.org/sqlite" // the driver
 )
@@ -69,6 +70,46 @@ func Check(ctx context.Context, path string) error {
 		return fmt.Errorf("%w: %s", ErrUnsound, says)
 	}
 	return nil
+}
+
+// Count returns how many rows each table of the database at path has: documents by
+// collection.
+func Count(ctx context.Context, path string) (map[string]int64, error) {
+	db, err := open(path)
+	if err != nil {
+		return nil, fmt.Errorf("count documents: %w", err)
+	}
+	defer db.Close()
+	names, err := tables(ctx, db)
+	if err != nil {
+		return nil, fmt.Errorf("count documents: %w", err)
+	}
+	counts := map[string]int64{}
+	for _, name := range names {
+		var n int64
+		query := fmt.Sprintf(`SELECT count(*) FROM "%s"`, strings.ReplaceAll(name, `"`, `""`))
+		if err := db.QueryRowContext(ctx, query).Scan(&n); err != nil {
+			return nil, fmt.Errorf("count documents: %w", err)
+		}
+		counts[name] = n
+	}
+	return counts, nil
+}
+
+func tables(ctx context.Context, db *sql.DB) (names []string, err error) {
+	rows, err := db.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
 }
 
 // open connects to a file that is there. Its cache is small: each page is read

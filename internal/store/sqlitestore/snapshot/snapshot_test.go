@@ -206,6 +206,9 @@ func TestAFileThatIsNotSoundIsFound(t *testing.T) {
 	if err := snapshot.Check(t.Context(), path); err != nil {
 		t.Errorf("a sound one: %v", err)
 	}
+	if counts, err := snapshot.Count(t.Context(), path); err != nil || len(counts) != 1 || counts["Thing"] != 2000 {
+		t.Errorf("it counts %v, %v", counts, err)
+	}
 }
 
 // BenchmarkTake measures copies beside one writer, and how long a write takes at
