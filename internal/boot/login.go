@@ -62,6 +62,7 @@ func (p *process) wireLogin(ctx context.Context, s *chassis.Service) error {
 	if err != nil {
 		return err
 	}
+	p.Audit = b.audit
 	p.keep(s, rotation.Config{Ring: b.ring, Audit: b.audit, Signing: b.keys})
 	var accounts *login.Service
 	tokens, err := p.wireFirms(ctx, s, firmsOf{b, func(r *http.Request) (identity.Principal, error) { return accounts.Authenticate(r) }})
