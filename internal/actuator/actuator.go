@@ -41,6 +41,7 @@ type Actuator struct {
 	cfg      Config
 	registry *prometheus.Registry
 	requests *requestTimer
+	latency  prometheus.Histogram
 
 	components []*component
 	checks     sync.WaitGroup
@@ -63,8 +64,8 @@ func New(cfg Config) *Actuator {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &Actuator{cfg: cfg, registry: prometheus.NewRegistry(), requests: newRequestTimer(cfg.Now)}
-	a.registry.MustRegister(a.requests, newProcess(cfg.Started, cfg.Now))
+	a := &Actuator{cfg: cfg, registry: prometheus.NewRegistry(), requests: newRequestTimer(cfg.Now), latency: newLatency()}
+	a.registry.MustRegister(a.requests, a.latency, newProcess(cfg.Started, cfg.Now))
 	a.addStates()
 	return a
 }
@@ -74,7 +75,12 @@ func New(cfg Config) *Actuator {
 func (a *Actuator) Registry() *prometheus.Registry { return a.registry }
 
 // Observe counts a finished request; it is for httpserver.Config.
-func (a *Actuator) Observe(o httpserver.Observation) { a.requests.observe(o) }
+func (a *Actuator) Observe(o httpserver.Observation) {
+	a.requests.observe(o)
+	if !chatter(route(o.Route)) {
+		a.latency.Observe(o.Duration.Seconds())
+	}
+}
 
 // Routes adds /actuator and what is below it to mux. Local callers (decision
 // A9) may see all; allow is asked about the others, and its error answers

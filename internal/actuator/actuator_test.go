@@ -395,3 +395,24 @@ func TestObserveDoesNotAllocate(t *testing.T) {
 		t.Errorf("%g allocations for each request", n)
 	}
 }
+
+func TestPercentilesLeaveOutWhatMachinesAsk(t *testing.T) {
+	a := actuator.New(actuator.Config{Service: "test"})
+	for _, route := range []string{"GET /x", "POST /api/x/{id}", "GET /actuator/health", "GET /eureka/apps", "UNKNOWN"} {
+		a.Observe(httpserver.Observation{Method: "GET", Route: route, Status: 200, Duration: 20 * time.Millisecond})
+	}
+	families, err := a.Registry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() != "ccms_requests_seconds" {
+			continue
+		}
+		if h := f.GetMetric()[0].GetHistogram(); h.GetSampleCount() != 3 || h.GetBucket()[1].GetCumulativeCount() != 0 || h.GetBucket()[2].GetCumulativeCount() != 3 {
+			t.Errorf("got %v", h)
+		}
+		return
+	}
+	t.Error("there is no such metric")
+}

@@ -88,13 +88,18 @@ type Log struct {
 
 	mu    sync.Mutex
 	queue []*waiting
+	// writing is since when the oldest of the records being written waits;
+	// zero while none is.
+	writing time.Time
+	stats   Stats // but for its Lag
 }
 
 // waiting is a caller whose record is not written yet.
 type waiting struct {
-	rec  record
-	done chan struct{} // closed when rec.Number or err is known
-	err  error
+	since time.Time
+	rec   record
+	done  chan struct{} // closed when rec.Number or err is known
+	err   error
 }
 
 // Act is an act whose beginning is on record.
@@ -191,7 +196,7 @@ func (l *Log) append(ctx context.Context, rec record) (record, error) {
 	if ctx.Err() != nil {
 		return rec, fmt.Errorf("audit: %w", ctx.Err())
 	}
-	w := &waiting{rec: rec, done: make(chan struct{})}
+	w := &waiting{since: l.now(), rec: rec, done: make(chan struct{})}
 	l.mu.Lock()
 	l.queue = append(l.queue, w)
 	l.mu.Unlock()
@@ -239,12 +244,16 @@ func (l *Log) flush(ctx context.Context) {
 	n := min(len(l.queue), maxBatch)
 	batch := l.queue[:n:n]
 	l.queue = l.queue[n:]
+	if n > 0 {
+		l.writing = batch[0].since
+	}
 	l.mu.Unlock()
 	recs := make([]record, n)
 	for i, w := range batch {
 		recs[i] = w.rec
 	}
 	err := l.write(ctx, recs)
+	l.count(n, err)
 	for i, w := range batch {
 		w.rec, w.err = recs[i], err
 		close(w.done)

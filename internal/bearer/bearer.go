@@ -14,6 +14,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
 	"ccms/internal/problem"
@@ -52,8 +54,15 @@ type Checker struct {
 	keys     *keys
 	verifier *identity.Verifier
 	breaker  *Breaker
-	valid    *identity.Memory[identity.Principal]
+	valid    *identity.Memory[verdict]
+	lag      prometheus.Histogram
 	asking   flights[identity.Digest, identity.Principal]
+}
+
+// verdict is what the login service was last known to say of a token.
+type verdict struct {
+	identity.Principal
+	asked time.Time
 }
 
 // New returns a Checker. It asks nothing yet.
@@ -76,7 +85,8 @@ func New(cfg Config) *Checker {
 		cfg:     cfg,
 		login:   login{base: cfg.LoginURL, client: &client},
 		breaker: newLoggedBreaker(cfg),
-		valid:   identity.NewMemory[identity.Principal](memorySize),
+		valid:   identity.NewMemory[verdict](memorySize),
+		lag:     newLag(),
 	}
 	c.keys = &keys{fetch: c.login.keys, limit: cfg.Timeout / 2, now: cfg.Now, blocked: c.breaker.blocked}
 	c.verifier = identity.NewVerifier(identity.VerifierConfig{
@@ -116,8 +126,10 @@ func (c *Checker) Authenticate(r *http.Request) (identity.Principal, error) {
 		return identity.Principal{}, problem.NoToken()
 	}
 	digest := identity.DigestOf(token)
-	if p, ok := c.valid.Get(digest, c.cfg.Now()); ok {
-		return p, nil
+	now := c.cfg.Now()
+	if a, ok := c.valid.Get(digest, now); ok {
+		c.lag.Observe(now.Sub(a.asked).Seconds())
+		return a.Principal, nil
 	}
 	p, err := c.asking.do(r.Context(), digest, func(ctx context.Context) (identity.Principal, error) {
 		ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
@@ -149,7 +161,7 @@ func (c *Checker) check(ctx context.Context, token string, digest identity.Diges
 	if p.Expires.Before(until) {
 		until = p.Expires
 	}
-	c.valid.Put(digest, p, until)
+	c.valid.Put(digest, verdict{p, asked}, until)
 	return p, nil
 }
 

@@ -45,7 +45,7 @@ func (p *process) wireCards(ctx context.Context, s *chassis.Service) error {
 		return err
 	}
 	p.keep(s, rotation.Config{Ring: ring, Audit: log, Vault: b.vault, Books: sealed})
-	s.Actuator.Registry().MustRegister(figures.Breaker(checker.Breaker())...)
+	s.Actuator.Registry().MustRegister(append(figures.Breaker(checker.Breaker()), checker.Collectors()...)...)
 	p.WatchStore(s)
 	return errors.Join(p.wireCardholders(ctx, s, b), p.wireRegistrations(ctx, s, b))
 }

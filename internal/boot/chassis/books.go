@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ccms/internal/audit"
+	"ccms/internal/figures"
 	"ccms/internal/identity"
 	"ccms/internal/limit"
 	"ccms/internal/vault/keyring"
@@ -32,6 +33,7 @@ func (p *Process) OpenAudit(ctx context.Context, s *Service, ring *keyring.Ring,
 		return nil, fmt.Errorf("open audit log: %w", err)
 	}
 	s.Closers = append(s.Closers, log.Close)
+	s.Actuator.Registry().MustRegister(figures.Books(log, ring))
 	return log, nil
 }
 
