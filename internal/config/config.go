@@ -52,9 +52,10 @@ type Store struct {
 
 // Eureka is the registry's settings and, in URLs, its clients'.
 type Eureka struct {
-	Addr  string
-	URLs  URLs // of the registries the services use
-	Peers URLs // of the registries this one replicates with
+	Addr        string
+	URLs        URLs   // of the registries the services use
+	Peers       URLs   // of the registries this one replicates with
+	WritersFile string // who may write which application; "": everybody, as in the reference
 }
 
 // Login is the login service's settings (decisions B).
@@ -116,7 +117,10 @@ type Mail struct {
 }
 
 // Keyring says where the root key is; zero: a key file in the data folder.
-type Keyring struct{ URL URL }
+type Keyring struct {
+	URL       URL
+	TokenFile string // the token of a key service
+}
 
 // Reveal limits how often a firm's client may ask for full numbers.
 type Reveal struct{ PerHour int }

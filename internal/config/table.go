@@ -123,8 +123,12 @@ func placeRows(s *Settings) []Setting {
 			"Registries the services use, separated by commas; ccms up uses its own unless this is given.").secret().spring(defaultZone, "login", "creditcard", "portal", ""),
 		row("eureka.peers", "", optional(registryURLs).at(&s.Eureka.Peers),
 			"Registries this one replicates with, separated by commas.").secret().spring(defaultZone, "eureka"),
+		row("eureka.writers-file", "", file.at(&s.Eureka.WritersFile),
+			"File of who may write which application in the registry; everybody unless given."),
 		row("keyring.url", "", keyURL.at(&s.Keyring.URL),
-			"Root key: file:PATH or the URL of a key service; a key file in the data folder unless given.").secret(),
+			"Root key: file:PATH, or https://HOST/MOUNT/KEY in the transit engine of OpenBao or Vault; a key file in the data folder unless given.").secret(),
+		row("keyring.token-file", "", file.at(&s.Keyring.TokenFile),
+			"File with the token for that key service."),
 	}
 }
 

@@ -15,11 +15,12 @@ import (
 
 // OpenRing opens the keys of a service, wrapped by its root key.
 func (p *Process) OpenRing(ctx context.Context, collection, file string) (*keyring.Ring, error) {
-	root, err := RootKey(p.Settings.Keyring.URL.Reveal(), p.Dir.File("keys", file))
+	root, err := p.rootKey(p.Dir.File("keys", file))
 	if err != nil {
 		return nil, err
 	}
-	return keyring.Open(ctx, keyring.Config{Root: root, DB: p.DB, Collection: collection})
+	alone := p.Settings.Store.URL.Scheme() == "sqlite" // it serves one process
+	return keyring.Open(ctx, keyring.Config{Root: root, DB: p.DB, Collection: collection, Alone: alone})
 }
 
 // OpenAudit opens the record of a service; it is closed after all work ended.

@@ -28,7 +28,7 @@ import (
 var (
 	// ErrRoot says at Open that the stored keys were made under another root
 	// or for another environment.
-	ErrRoot = errors.New("keyring: the key file does not belong to this data")
+	ErrRoot = errors.New("keyring: the root key does not belong to this data")
 	// ErrAltered says that a stored key was altered, moved or replaced.
 	ErrAltered = errors.New("keyring: a stored key was altered or moved")
 	// ErrUnwrap is what a Root returns for a wrap it did not make, or not for

@@ -50,6 +50,19 @@ func (r *Ring) Renew(ctx context.Context) (n int64, err error) {
 	return n, altered
 }
 
+// Reach reports whether the root key can be reached: it unwraps the first key made.
+func (r *Ring) Reach(ctx context.Context) error {
+	rec, err := r.records.Get(ctx, record{Line: lineName(forCheck, "root"), Version: 1}.id())
+	if err != nil {
+		return err
+	}
+	k, err := r.unwrap(ctx, rec.Value)
+	if err == nil {
+		k.secret.Wipe()
+	}
+	return err
+}
+
 // renew wraps one version anew, if it is due.
 func (r *Ring) renew(ctx context.Context, root Renewer, id string) (renewed bool, err error) {
 	_, err = r.records.Update(ctx, id, func(rec *record) error {
