@@ -98,7 +98,8 @@ func (c *Client) send(ctx context.Context, q request) (*http.Response, error) {
 
 func (c *Client) sendWith(ctx context.Context, q request, token string) (*http.Response, error) {
 	at := *c.base
-	at.Path += q.path
+	at.RawPath = c.base.EscapedPath() + q.path // a token may have any character
+	at.Path, _ = url.PathUnescape(at.RawPath)
 	at.RawQuery = q.query.Encode()
 	req, err := http.NewRequestWithContext(ctx, q.method, at.String(), nil)
 	if err != nil {
