@@ -3,6 +3,7 @@
 import { spawn } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
@@ -119,10 +120,20 @@ class Product {
   }
 }
 
-async function expectOK(asked) {
+export async function expectOK(asked) {
   const answer = await asked;
   if (!answer.ok) throw new Error(`${new URL(answer.url).pathname}: ${answer.status} ${await answer.text()}`);
   return answer.json();
+}
+
+// freePort is a port of this machine that nobody listens on.
+export async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 export const newPassword = () => `${randomBytes(9).toString("base64url")}-a1`;

@@ -18,6 +18,7 @@ import (
 	"ccms/internal/console/backend"
 	"ccms/internal/console/cards"
 	"ccms/internal/console/frame"
+	"ccms/internal/console/hooks"
 	"ccms/internal/page/session"
 	"ccms/internal/upstream"
 )
@@ -49,6 +50,7 @@ func New(cfg Config) (*frame.Frame, error) {
 	parts := []frame.Part{
 		part(ask, cfg.Now),
 		cards.Part(ask, cfg.Now),
+		hooks.Part(ask),
 		access.Part(ask, cfg.Now),
 	}
 	return frame.New(frame.Config{

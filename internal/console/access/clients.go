@@ -103,10 +103,7 @@ func (s *service) theClient(r *http.Request, d frame.Desk) (backend.Client, erro
 }
 
 func (s *service) showClient(w http.ResponseWriter, r *http.Request, data clientData) error {
-	data.Rotate = data.NewForm(&page.Field{
-		ID: "overlap", Label: "The secret in use now works for", Hint: "Long enough to bring the new one to every machine.", Type: "select",
-		Options: []page.Option{{Value: "86400", Text: "another day"}, {Value: "604800", Text: "another week"}, {Value: "3600", Text: "another hour"}, {Value: "0", Text: "no moment longer"}},
-	})
+	data.Rotate = data.NewForm(forms.Overlap()...)
 	return data.Show(w, r, frame.Shown{Title: data.Client.Name, Page: "client.html", Data: data, Status: data.Status()})
 }
 

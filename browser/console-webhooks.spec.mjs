@@ -1,0 +1,168 @@
+// Webhooks in the console, as an owner of a firm meets them (T-51): make one,
+// test it, see it fail and come back, send again, change over to a new secret.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, logIn, open } from "./lib/browser.mjs";
+import { newDesk, newOperator, Receiver, signedBy } from "./lib/desk.mjs";
+import { look } from "./lib/look.mjs";
+import { start, until } from "./lib/product.mjs";
+
+let product, browser, operator;
+before(async () => {
+  [product, browser] = await Promise.all([start("--webhook.allow-private"), launch()]);
+  operator = await newOperator(product);
+});
+after(() => Promise.all([product?.stop(), browser?.close()]));
+
+const send = (page, text) => page.click(`main button:has-text("${text}")`);
+const main = (page) => page.textContent("main");
+
+// desk logs the owner of a new firm in, beside an endpoint of the firm.
+async function desk(t, options) {
+  const [page, { base, owner }, receiver] = await Promise.all([open(t, browser, options), newDesk(product, operator), Receiver.open()]);
+  t.after(() => receiver.close());
+  await logIn(page, product, owner, new URL(base).pathname);
+  return { page, base, receiver };
+}
+
+// create makes a webhook and returns its secret; the page is the one about it.
+async function create(page, base, url) {
+  await page.goto(`${base}/webhooks/add`);
+  await page.fill("#url", url);
+  await send(page, "Create webhook");
+  const secret = await page.textContent(".once code");
+  await page.click("a:has-text('I have copied it')");
+  return secret;
+}
+
+// row waits until the newest event of the log has a state, and returns its text.
+async function row(page, state) {
+  return until(`an event to be ${state}`, async () => {
+    await page.click("a:has-text('Look again')");
+    const text = await page.textContent("tbody tr >> nth=0").catch(() => "");
+    return text.includes(state) && text;
+  });
+}
+
+test("make a webhook, test it, let it fail, send again, change the secret (T-51)", async (t) => {
+  const { page, base, receiver } = await desk(t);
+  await page.goto(`${base}/webhooks`);
+  await look(page, "console-webhooks-none");
+  await page.click("a:has-text('New test webhook')");
+  await look(page, "console-webhook-add");
+  await send(page, "Create webhook");
+  assert.match(await page.textContent("#summary"), /Enter the URL/);
+  await page.fill("#url", "not a url");
+  for (const box of await page.locator("fieldset input").all()) await box.uncheck();
+  await send(page, "Create webhook");
+  assert.match(await page.textContent("#summary"), /Choose at least one event/);
+  await look(page, "console-webhook-add-errors");
+
+  const first = await create(page, base, receiver.url);
+  assert.match(first, /^whsec_[A-Za-z0-9+/=]{32,}$/);
+  await page.goBack();
+  assert.ok(!(await page.content()).includes(first), "going back shows the secret again");
+  await page.goto(`${base}/webhooks`);
+  await page.click("tbody a");
+  await look(page, "console-webhook-fresh");
+
+  await send(page, "Send a test event");
+  assert.match(await main(page), /A test event is on its way/);
+  assert.ok(signedBy(await receiver.message(0), first));
+  assert.match(await row(page, "delivered"), /webhook\.test.*204.*ms/s);
+
+  receiver.status = 500;
+  await send(page, "Send a test event");
+  await receiver.message(1);
+  assert.match(await row(page, "waiting"), /500.*\d\d:\d\d:\d\d UTC/s);
+  receiver.status = 204;
+  await page.click("tbody tr >> nth=0 >> button:has-text('Send again')");
+  assert.match(await main(page), /sent again, with the same id/);
+  const again = await until("it to come again", () => receiver.got.slice(2).find((m) => m.headers["webhook-id"] === receiver.got[1].headers["webhook-id"]));
+  assert.ok(signedBy(again, first));
+  await row(page, "delivered");
+  await page.click("details >> nth=0 >> summary");
+  assert.match(await page.textContent("details >> nth=0"), /500.*not today.*204/s);
+  await look(page, "console-webhook-log");
+
+  await page.click("a:has-text('Settings, secret')");
+  await look(page, "console-webhook-settings");
+  await send(page, "Make a new secret");
+  const second = await page.textContent(".once code");
+  assert.notEqual(second, first);
+  await look(page, "console-webhook-secret");
+  await page.click("a:has-text('I have copied it')");
+  assert.match(await main(page), /Two secrets sign now/);
+  await page.click("a:has-text('Back to the webhook')");
+  const before = receiver.got.length;
+  await send(page, "Send a test event");
+  const both = await receiver.message(before);
+  assert.ok(signedBy(both, first) && signedBy(both, second), "while two keys live both sign");
+});
+
+test("send all since a time again, and see which failed", async (t) => {
+  const { page, base, receiver } = await desk(t);
+  await create(page, base, receiver.url);
+  for (let i = 0; i < 3; i++) {
+    await send(page, "Send a test event");
+    await receiver.message(i);
+  }
+  await row(page, "delivered");
+  await page.fill("#since", "");
+  await send(page, "Send all since then again");
+  assert.match(await page.textContent("#summary"), /Enter a day and a time/);
+  assert.equal(await page.title(), "Error: Webhook – CCMS");
+  await look(page, "console-webhook-since-errors");
+  await page.fill("#since", new Date(Date.now() - 60 * 60 * 1000).toISOString().slice(0, 16));
+  await send(page, "Send all since then again");
+  assert.match(await main(page), /3 events are sent again/);
+  await receiver.message(5);
+  const ids = receiver.got.map((m) => m.headers["webhook-id"]);
+  assert.deepEqual(new Set(ids.slice(3)), new Set(ids.slice(0, 3)), "they keep their ids");
+  await page.selectOption("#status", "failed");
+  await send(page, "Filter");
+  assert.match(await main(page), /Nothing is selected/);
+  await page.click("a:has-text('Show all')");
+  assert.equal(await page.locator("tbody tr").count(), 3);
+});
+
+test("one that is gone is off, says why, and is switched on again", async (t) => {
+  const { page, base, receiver } = await desk(t, { javaScriptEnabled: false });
+  await create(page, base, receiver.url);
+  receiver.status = 410;
+  await send(page, "Send a test event");
+  await receiver.message(0);
+  await row(page, "failed");
+  assert.match(await main(page), /The webhook is off.*answered that it is gone/s);
+  assert.equal(await page.locator("button:has-text('Send')").count(), 0, "what is off is sent nothing");
+  await page.goto(`${base}/webhooks`);
+  assert.match(await page.textContent("tbody tr"), /Off.*gone/s);
+  await page.click("tbody a");
+  await send(page, "Switch on");
+  assert.match(await main(page), /is switched on/);
+  receiver.status = 204;
+  await send(page, "Send a test event");
+  await row(page, "delivered");
+  await send(page, "Switch off");
+  assert.match(await main(page), /Somebody switched it off/);
+});
+
+test("change the events, then delete it", async (t) => {
+  const { page, base, receiver } = await desk(t);
+  await create(page, base, receiver.url);
+  await page.click("a:has-text('Settings, secret')");
+  for (const box of await page.locator("fieldset input").all()) await box.uncheck();
+  await page.check("text=card.revealed");
+  await send(page, "Save");
+  assert.match(await main(page), /The webhook is changed/);
+  assert.equal(await page.locator("fieldset input:checked").count(), 1);
+  await page.click("a:has-text('Delete this webhook')");
+  await look(page, "console-webhook-delete");
+  await page.click("a:has-text('Keep it')");
+  assert.match(await page.textContent("dl"), /card\.revealed/);
+  assert.doesNotMatch(await page.textContent("dl"), /card\.deleted/);
+  await page.goto(`${page.url()}/delete`);
+  await send(page, "Delete the webhook");
+  assert.match(await main(page), /is deleted.*There is none yet/s);
+});
