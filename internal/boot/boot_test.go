@@ -262,8 +262,10 @@ func TestServicesSurviveARestartOfTheRegistry(t *testing.T) {
 	if err := os.Remove(r.Dir.File("registry.json")); err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	r.Settings.Eureka.Addr = addr
-	again, err := r.addEureka(t.Context())
+	again, err := r.Listen(t.Context(), eureka.Audience, addr)
+	if err == nil {
+		err = r.wireEureka(again)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"ccms/internal/figures"
 	"ccms/internal/guess"
 	"ccms/internal/idempotency"
+	"ccms/internal/operator"
 	"ccms/internal/rotation"
 	"ccms/internal/vault"
 	"ccms/internal/vault/keyring"
@@ -44,7 +45,10 @@ func (p *process) wireCards(ctx context.Context, s *chassis.Service) error {
 	if err != nil {
 		return err
 	}
-	p.keep(s, rotation.Config{Ring: ring, Audit: log, Vault: b.vault, Books: sealed})
+	p.lookAfter(s, operatorDesk{
+		prefix: "/v1/operator", books: chassis.CardAudit, operator: operator.Only(checker.Authenticate, p.directory(s).Operator),
+		keys: rotation.Config{Ring: ring, Audit: log, Vault: b.vault, Books: sealed},
+	})
 	s.Actuator.Registry().MustRegister(append(figures.Breaker(checker.Breaker()), checker.Collectors()...)...)
 	p.WatchStore(s)
 	return errors.Join(p.wireCardholders(ctx, s, b), p.wireRegistrations(ctx, s, b))
@@ -52,11 +56,12 @@ func (p *process) wireCards(ctx context.Context, s *chassis.Service) error {
 
 // keep looks after the keys of a running service, with the ring it seals under:
 // what is rotated there counts at once.
-func (p *process) keep(s *chassis.Service, c rotation.Config) {
+func (p *process) keep(s *chassis.Service, c rotation.Config) *rotation.Keeper {
 	c.Service = s.Name
 	k := rotation.New(c)
 	p.Keepers = append(p.Keepers, k)
 	s.Work = append(s.Work, k.Run)
+	return k
 }
 
 // wireCardholders adds the cards of people.

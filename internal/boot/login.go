@@ -14,6 +14,7 @@ import (
 	"ccms/internal/identity"
 	"ccms/internal/limit"
 	"ccms/internal/login"
+	"ccms/internal/operator"
 	"ccms/internal/outbox"
 	"ccms/internal/rotation"
 	"ccms/internal/trust"
@@ -63,7 +64,6 @@ func (p *process) wireLogin(ctx context.Context, s *chassis.Service) error {
 		return err
 	}
 	p.Audit = b.audit
-	p.keep(s, rotation.Config{Ring: b.ring, Audit: b.audit, Signing: b.keys})
 	var accounts *login.Service
 	tokens, err := p.wireFirms(ctx, s, firmsOf{b, func(r *http.Request) (identity.Principal, error) { return accounts.Authenticate(r) }})
 	if err != nil {
@@ -79,6 +79,10 @@ func (p *process) wireLogin(ctx context.Context, s *chassis.Service) error {
 		}
 		return accounts.Authenticate(r)
 	}
+	p.lookAfter(s, operatorDesk{
+		prefix: "/api/operator", books: chassis.LoginAudit, operator: operator.Only(accounts.Authenticate, p.Firms.Operators().Is),
+		keys: rotation.Config{Ring: b.ring, Audit: b.audit, Signing: b.keys}, people: peopleOf(p.Firms.Operators()),
+	})
 	p.WatchStore(s)
 	return nil
 }

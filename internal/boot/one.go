@@ -11,6 +11,7 @@ import (
 
 	"ccms/internal/boot/chassis"
 	"ccms/internal/datadir"
+	"ccms/internal/eureka"
 )
 
 // One runs the service name alone, for a deployment of several processes.
@@ -48,11 +49,11 @@ func One(ctx context.Context, name string, start Start) (err error) {
 
 func (p *process) wireOne(ctx context.Context, name string) error {
 	if name == "eureka" {
-		s, err := p.addEureka(ctx)
+		s, err := p.Listen(ctx, eureka.Audience, p.Settings.Eureka.Addr)
 		if err != nil {
 			return err
 		}
-		return p.guardEureka(s)
+		return p.wireEureka(s)
 	}
 	p.Registry = p.Settings.Eureka.URLs.Reveal()
 	switch name {

@@ -11,6 +11,7 @@ import (
 
 	"ccms/internal/boot/chassis"
 	"ccms/internal/datadir"
+	"ccms/internal/eureka"
 )
 
 // Up runs all four services in this process on one store until ctx ends. It
@@ -60,7 +61,7 @@ func (p *process) openUp(ctx context.Context) error {
 // builds the services.
 func (p *process) wireUp(ctx context.Context) (datadir.Running, error) {
 	var run datadir.Running
-	registry, err := p.addEureka(ctx)
+	registry, err := p.Listen(ctx, eureka.Audience, p.Settings.Eureka.Addr)
 	if err != nil {
 		return run, err
 	}
@@ -88,7 +89,7 @@ func (p *process) wireUp(ctx context.Context) (datadir.Running, error) {
 	for _, s := range p.Services {
 		s.Server.SetPublicURL(p.Public)
 	}
-	err = errors.Join(p.KeepPorts(), p.wireLogin(ctx, login), p.wireCards(ctx, cards), p.wirePortal(portal), p.guardEureka(registry))
+	err = errors.Join(p.KeepPorts(), p.wireLogin(ctx, login), p.wireCards(ctx, cards), p.wirePortal(portal), p.wireEureka(registry))
 	return datadir.Running{
 		PID:        os.Getpid(),
 		Eureka:     registry.Server.URL(),

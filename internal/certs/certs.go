@@ -138,6 +138,23 @@ func (c *Certs) Server() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, CipherSuites: Suites(), GetCertificate: c.choose, Time: c.cfg.Now}
 }
 
+// Asking is Server that asks clients for a certificate and checks the one they
+// show, if any, against the authorities of that moment; nil as Server is, and
+// just Server without authorities.
+func (c *Certs) Asking() *tls.Config {
+	server := c.Server()
+	if server == nil || len(c.cfg.Authorities) == 0 {
+		return server
+	}
+	server.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		now := c.Server()
+		now.ClientAuth, now.ClientCAs = tls.VerifyClientCertIfGiven, c.current.Load().roots
+		now.NextProtos = []string{"h2", "http/1.1"}
+		return now, nil
+	}
+	return server
+}
+
 // Suites are those taken in TLS 1.2: ephemeral keys and authenticated
 // encryption. Go would take CBC with SHA-1 too (PCI DSS 4.2.1, RFC 9325 §4.2).
 // TLS 1.3 has none but good ones, and no choice.

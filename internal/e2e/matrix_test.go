@@ -91,6 +91,19 @@ var rules = map[string]rule{
 	"GET /internal/firms/{firm}":                      {needs: "proof"},
 	"GET /internal/firms/{firm}/members/{subject}":    {needs: "proof", at: "/internal/firms/{firm}/members/{member}"},
 	"GET /internal/clients/{client}":                  {needs: "proof"},
+	"GET /internal/operators/{subject}":               {needs: "proof", at: "/internal/operators/{member}"},
+	"POST /internal/operators/{subject}/acts":         {needs: "proof", at: "/internal/operators/{member}/acts?act=evil"},
+
+	"GET /api/operator/keys":               {needs: "operator"},
+	"POST /api/operator/keys/rotate":       {needs: "operator", body: `{"keys":"signing"}`},
+	"POST /api/operator/keys/rewrap":       {needs: "operator"},
+	"GET /api/operator/audit":              {needs: "operator"},
+	"GET /api/operator/audit/head":         {needs: "operator"},
+	"POST /api/operator/audit/verify":      {needs: "operator"},
+	"GET /api/operator/backup":             {needs: "operator"},
+	"GET /api/operator/people":             {needs: "operator"},
+	"POST /api/operator/people":            {needs: "operator", body: `{"email":"eve@example.com"}`},
+	"DELETE /api/operator/people/{person}": {needs: "operator", at: "/api/operator/people/{member}"},
 
 	"GET /api/customer/creditcard":                             {service: "creditcard", needs: "cardholder"},
 	"POST /api/customer/creditcard":                            {service: "creditcard", needs: "cardholder", body: `{"cardNumber":"4111111111111111","cvv":"123","expiryMonth":12,"expiryYear":2035}`},
@@ -138,6 +151,13 @@ var rules = map[string]rule{
 	"GET /v1/webhooks/{id}/deliveries":                         {service: "creditcard", needs: "webhooks:manage", at: "/v1/webhooks/{webhook}/deliveries", object: "acme test"},
 	"GET /v1/reports/registrations":                            {service: "creditcard", needs: "reports:read"},
 	"GET /v1/audit":                                            {service: "creditcard", needs: "reports:read"},
+	"GET /v1/operator/keys":                                    {service: "creditcard", needs: "operator"},
+	"POST /v1/operator/keys/rotate":                            {service: "creditcard", needs: "operator", body: `{"keys":"values"}`},
+	"POST /v1/operator/keys/rewrap":                            {service: "creditcard", needs: "operator"},
+	"GET /v1/operator/audit":                                   {service: "creditcard", needs: "operator"},
+	"GET /v1/operator/audit/head":                              {service: "creditcard", needs: "operator"},
+	"POST /v1/operator/audit/verify":                           {service: "creditcard", needs: "operator"},
+	"GET /v1/operator/backup":                                  {service: "creditcard", needs: "operator"},
 	"POST /internal/cardholders/{id}/erase":                    {service: "creditcard", needs: "proof", at: "/internal/cardholders/{cardholder}/erase"},
 	"GET /internal/cardholders/{id}/cards":                     {service: "creditcard", needs: "proof", at: "/internal/cardholders/{cardholder}/cards"},
 }
@@ -203,7 +223,7 @@ func (r rule) refusal(a actor) int {
 		return 0
 	case strings.Contains(r.needs, ":"):
 		return r.refusalOfFirms(a)
-	case r.needs == "cardholder" && !a.person:
+	case r.needs == "cardholder" && !a.person, r.needs == "operator" && r.service == "creditcard" && !a.person:
 		return 403
 	case !a.person:
 		return 401 // the login service's sessions are people's

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"ccms/internal/audit"
 	"ccms/internal/firm/directory"
 	"ccms/internal/httpserver"
 	"ccms/internal/store"
@@ -17,6 +18,7 @@ func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.Handle("GET /internal/clients/{client}", httpserver.Internal(httpserver.JSON(s.getClientEntry)))
 	mux.Handle("GET /internal/firms/{firm}/members/{subject}", httpserver.Internal(httpserver.JSON(s.getRoleEntry)))
 	mux.Handle("GET /internal/operators/{subject}", httpserver.Internal(httpserver.JSON(s.getOperatorEntry)))
+	mux.Handle("POST /internal/operators/{subject}/acts", httpserver.Internal(httpserver.JSON(s.postOperatorAct)))
 }
 
 func (s *Service) getFirmEntry(r *http.Request, _ httpserver.None) (directory.Firm, error) {
@@ -46,6 +48,17 @@ func (s *Service) getRoleEntry(r *http.Request, _ httpserver.None) (directory.Me
 func (s *Service) getOperatorEntry(r *http.Request, _ httpserver.None) (directory.Operator, error) {
 	is, err := s.operators.Is(r.Context(), r.PathValue("subject"))
 	return directory.Operator{Operator: is}, err
+}
+
+// postOperatorAct records what an operator does where there is no record.
+func (s *Service) postOperatorAct(r *http.Request, _ httpserver.None) (directory.Operator, error) {
+	is, err := s.operators.Is(r.Context(), r.PathValue("subject"))
+	if err != nil || !is {
+		return directory.Operator{}, err
+	}
+	q := r.URL.Query()
+	e := audit.Entry{Act: q.Get("act"), Actor: r.PathValue("subject"), Object: q.Get("object"), From: q.Get("from"), Request: httpserver.RequestID(r.Context())}
+	return directory.Operator{Operator: true}, s.cfg.Audit.Note(r.Context(), e, q.Get("result"))
 }
 
 // Role is that of an account in a firm, "" for none, and in a firm that is

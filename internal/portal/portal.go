@@ -121,6 +121,7 @@ func (s *Service) Routes(mux *httpserver.Mux) {
 	mux.Handle("/.well-known/{rest...}", login)
 	mux.Handle("/api/firms", login)
 	mux.Handle("/api/firms/{rest...}", login)
+	mux.Handle("/api/operator/{rest...}", login)
 	mux.Handle("/oauth2/{rest...}", login)
 	mux.Handle("/api/customer/creditcard", cards)
 	mux.Handle("/api/customer/creditcard/{rest...}", cards)

@@ -6,6 +6,7 @@ package chassis
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -154,7 +155,7 @@ func (p *Process) Listen(ctx context.Context, name, addr string) (*Service, erro
 		TrustedProxies: p.Settings.Server.TrustedProxies,
 		Prove:          p.Prove(name),
 		Observe:        s.Actuator.Observe,
-		TLS:            p.Trust.Server(),
+		TLS:            p.shows(name),
 		InsecureHTTP:   p.Settings.InsecureHTTP && (name == Portal || name == eureka.Audience),
 	})
 	if err != nil {
@@ -163,6 +164,15 @@ func (p *Process) Listen(ctx context.Context, name, addr string) (*Service, erro
 	s.Server = server
 	p.Services = append(p.Services, s)
 	return s, nil
+}
+
+// shows is what a service shows of itself over TLS. The registry asks for
+// certificates too where they may open a name (eureka.writers-file).
+func (p *Process) shows(name string) *tls.Config {
+	if name == eureka.Audience && p.Settings.Eureka.WritersFile != "" {
+		return p.Trust.Asking()
+	}
+	return p.Trust.Server()
 }
 
 // mayWatch lets those look into the service from elsewhere who watch it: a

@@ -7,6 +7,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,7 +165,12 @@ func TestARegistryIsClosedToReadersUntilItHasAList(t *testing.T) {
 
 // Decision E4: an operator's Bearer, and for reserved names our proof as well.
 func TestAnOperatorActsOnInstances(t *testing.T) {
+	var acts []string
 	s := serve(t, registry.Config{
+		Record: func(_ *http.Request, a registry.Act) error {
+			acts = append(acts, strings.TrimRight(a.Name+" "+a.Object+" "+a.Result, " "))
+			return nil
+		},
 		Authorize: func(r *http.Request) bool { return r.Header.Get("CCMS-Proof") == "good" },
 		Operator: func(r *http.Request) (identity.Principal, error) {
 			if r.Header.Get("Authorization") != "Bearer operator" {
@@ -194,5 +200,30 @@ func TestAnOperatorActsOnInstances(t *testing.T) {
 	s.want(http.StatusOK, "DELETE", "/operator/instances/PORTAL/p", "", append(operator, "CCMS-Proof", "good")...)
 	if a := s.apps("/apps"); len(a.Apps) != 0 {
 		t.Errorf("left: %v", a.Apps)
+	}
+	want := []string{
+		"registry.deregister SVC/a/b cx", "registry.deregister SVC/a/b cx refused",
+		"registry.override SVC/a/b c", "registry.override SVC/a/b c success",
+		"registry.bring-back SVC/a/b c", "registry.bring-back SVC/a/b c success",
+		"registry.deregister SVC/a/b c", "registry.deregister SVC/a/b c success",
+		"registry.deregister PORTAL/p", "registry.deregister PORTAL/p success",
+	}
+	if !slices.Equal(acts, want) {
+		t.Errorf("on record: %q", acts)
+	}
+}
+
+// TestWithoutARecordNothingHappens would fail if an operator could act while the
+// login service cannot write it down (decision D9).
+func TestWithoutARecordNothingHappens(t *testing.T) {
+	s := serve(t, registry.Config{
+		Operator: func(*http.Request) (identity.Principal, error) { return identity.Principal{Subject: "op"}, nil },
+		Record:   func(*http.Request, registry.Act) error { return problem.ServiceUnavailable(time.Second) },
+	})
+	s.register("SVC", "a")
+	s.want(http.StatusServiceUnavailable, "DELETE", "/operator/instances/SVC/a", "")
+	s.want(http.StatusServiceUnavailable, "DELETE", "/operator/self-preservation", "")
+	if in := s.instance("SVC", "a"); in.Status != eureka.Up {
+		t.Errorf("status %s", in.Status)
 	}
 }

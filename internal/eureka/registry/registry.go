@@ -56,6 +56,10 @@ type Config struct {
 	// Operator finds out which operator sent r, by a Bearer token; its error is
 	// answered as it is. Default nil: nobody is one.
 	Operator httpserver.Authenticate
+	// Record puts on record what an operator does: before it happens with a
+	// result of "", and afterwards what came of it (decision D9). Without the
+	// first nothing happens. Default nil: the log alone says it.
+	Record func(r *http.Request, a Act) error
 
 	// Peers are the URLs of the other registries. Default none.
 	Peers []string
@@ -130,6 +134,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Operator == nil {
 		c.Operator = func(*http.Request) (identity.Principal, error) { return identity.Principal{}, problem.NoToken() }
+	}
+	if c.Record == nil {
+		c.Record = func(*http.Request, Act) error { return nil }
 	}
 	return c
 }

@@ -130,6 +130,27 @@ func (d *Directory) Operator(ctx context.Context, subject string) (bool, error) 
 	return o.Operator, err
 }
 
+// Act is something an operator does elsewhere, for the record.
+type Act struct {
+	Operator string // his account's id
+	Name     string // a dotted word
+	Object   string
+	Result   string // "" before it happens
+	From     string // his address
+}
+
+// Record puts an operator's act on the login service's record. It fails with
+// ErrUnknown for who is none.
+func (d *Directory) Record(ctx context.Context, a Act) error {
+	q := url.Values{"act": {a.Name}, "object": {a.Object}, "result": {a.Result}, "from": {a.From}}
+	var o Operator
+	err := d.call(ctx, http.MethodPost, "/internal/operators/"+url.PathEscape(a.Operator)+"/acts?"+q.Encode(), &o)
+	if err == nil && !o.Operator {
+		err = ErrUnknown
+	}
+	return err
+}
+
 // isFirm and isClient report whether something may be an id of package firm.
 // Callers name ids in headers and bodies; whatever else they say there must not
 // become part of a path, which is logged.
