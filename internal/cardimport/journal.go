@@ -64,10 +64,10 @@ func openJournal(results string, now runFile) (j *journal, err error) {
 	if j.results, err = os.OpenFile(results, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return j, fmt.Errorf("open the results: %w", err)
 	}
+	j.out = bufio.NewWriter(j.results)
 	if err := unix.Flock(int(j.results.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		return j, fmt.Errorf("another import writes to %s: wait for it, or name other results with --results", results)
 	}
-	j.out = bufio.NewWriter(j.results)
 	before, err := readRunFile(j.path)
 	if err != nil {
 		return j, err

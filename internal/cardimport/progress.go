@@ -70,7 +70,7 @@ func (b *bar) text(now time.Time) string {
 		full := min(barWidth, int(share*barWidth))
 		fmt.Fprintf(&t, "[%s%s] ", strings.Repeat("=", full), strings.Repeat(" ", barWidth-full))
 	}
-	fmt.Fprintf(&t, "%3.0f %%  %s of %s", 100*share, grouped(done), grouped(b.sum.Lines))
+	fmt.Fprintf(&t, "%3d %%  %s of %s", int(100*share), grouped(done), grouped(b.sum.Lines))
 	if b.sum.Refused > 0 {
 		fmt.Fprintf(&t, ", %s refused", grouped(b.sum.Refused))
 	}
