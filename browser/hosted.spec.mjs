@@ -5,12 +5,11 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createServer } from "node:net";
 import { after, before, describe, test } from "node:test";
 import { Hand, launch, open } from "./lib/browser.mjs";
 import { newFirm, Site } from "./lib/firm.mjs";
 import { accessible, look, picture } from "./lib/look.mjs";
-import { start, until } from "./lib/product.mjs";
+import { freePort, start, until } from "./lib/product.mjs";
 
 const visa = "4111111111111111";
 const code = "737";
@@ -475,14 +474,6 @@ describe("T-38: the sample shop, under its strict policy", () => {
     await page.waitForSelector("text=No card yet");
   });
 });
-
-async function freePort() {
-  const s = createServer();
-  await new Promise((done) => s.listen(0, "127.0.0.1", done));
-  const { port } = s.address();
-  await new Promise((done) => s.close(done));
-  return port;
-}
 
 test("secrets of links and cards are in no log", () => {
   assert.ok(product.said.includes('"url.path":"/card/{secret}"') || product.said.includes("url.path=/card/{secret}"));
