@@ -5,6 +5,7 @@ package upstream
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -25,6 +26,8 @@ import (
 const (
 	Login = "login-service"
 	Cards = "creditcard-service"
+	// Registry is found by what it is asked through; see Client.
+	Registry = "eureka"
 )
 
 // Client asks the services. It is safe for concurrent use.
@@ -39,7 +42,7 @@ type Client struct {
 
 const (
 	askFor      = 10 * time.Second // how long a page waits for an answer
-	answerLimit = 1 << 20          // bytes of an answer that are read
+	answerLimit = 1 << 20          // bytes of an answer that are read, unless the call says otherwise
 )
 
 // Call is one question.
@@ -49,17 +52,39 @@ type Call struct {
 	Header                map[string]string
 	Body                  []byte // JSON, wiped once it was sent; nil for none
 	Out                   any    // what the answer is decoded into; nil for nothing
+	Limit                 int    // bytes of the answer that are read; default 1 MiB
 }
 
 // Ask makes one call for the person who sent r. An error answer comes back as a
 // *problem.Error whose code the page chooses its words by.
 func (u *Client) Ask(r *http.Request, c Call) error {
-	defer clear(c.Body)
 	ctx, cancel := context.WithTimeout(r.Context(), askFor)
 	defer cancel()
+	res, err := u.send(ctx, r, c)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	return read(res, c.Out, cmp.Or(c.Limit, answerLimit))
+}
+
+// Open makes one call as Ask does, and returns the answer to be read as it comes,
+// for as long as r lasts. The caller closes its Body. Call.Out is not used.
+func (u *Client) Open(r *http.Request, c Call) (*http.Response, error) {
+	res, err := u.send(r.Context(), r, c)
+	if err != nil || res.StatusCode/100 == 2 {
+		return res, err
+	}
+	defer res.Body.Close()
+	return nil, read(res, nil, answerLimit)
+}
+
+// send makes the call and wipes its body.
+func (u *Client) send(ctx context.Context, r *http.Request, c Call) (*http.Response, error) {
+	defer clear(c.Body)
 	req, err := http.NewRequestWithContext(ctx, c.Method, "http://"+c.Service+c.Path, bytes.NewReader(c.Body))
 	if err != nil {
-		return fmt.Errorf("make call: %w", err)
+		return nil, fmt.Errorf("make call: %w", err)
 	}
 	if c.Body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -75,15 +100,14 @@ func (u *Client) Ask(r *http.Request, c Call) error {
 	u.Vouch(req, httpserver.Client(r))
 	res, err := u.Transport.RoundTrip(req)
 	if err != nil {
-		return Unreachable(ctx, err)
+		return nil, Unreachable(ctx, err)
 	}
-	defer res.Body.Close()
-	return read(res, c.Out)
+	return res, nil
 }
 
 // read decodes an answer, which may hold a secret: nothing of it stays here.
-func read(res *http.Response, out any) error {
-	answer, err := secret.ReadAll(io.LimitReader(res.Body, answerLimit), int(min(max(res.ContentLength, 0), answerLimit)))
+func read(res *http.Response, out any, limit int) error {
+	answer, err := secret.ReadAll(io.LimitReader(res.Body, int64(limit)), int(min(max(res.ContentLength, 0), int64(limit))))
 	defer answer.Wipe()
 	if err != nil {
 		return problem.ServiceUnavailable(time.Second).Because(err)
