@@ -19,6 +19,7 @@ import (
 	"ccms/internal/console/cards"
 	"ccms/internal/console/frame"
 	"ccms/internal/console/hooks"
+	"ccms/internal/console/reports"
 	"ccms/internal/page/session"
 	"ccms/internal/upstream"
 )
@@ -50,6 +51,7 @@ func New(cfg Config) (*frame.Frame, error) {
 	parts := []frame.Part{
 		part(ask, cfg.Now),
 		cards.Part(ask, cfg.Now),
+		reports.Part(ask, cfg.Now),
 		hooks.Part(ask),
 		access.Part(ask, cfg.Now),
 	}

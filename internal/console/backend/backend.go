@@ -39,9 +39,14 @@ func (b *Backend) login(r *http.Request, c Caller, call upstream.Call) error {
 
 // cards asks the card service for something of the caller's firm, in his mode.
 func (b *Backend) cards(r *http.Request, c Caller, call upstream.Call) error {
+	return b.up.Ask(r, c.cards(call))
+}
+
+// cards is a call to the card service in the caller's name.
+func (c Caller) cards(call upstream.Call) upstream.Call {
 	call.Service, call.Token = upstream.Cards, c.Token
 	call.Header = map[string]string{"CCMS-Firm": c.Firm, "CCMS-Mode": c.Mode}
-	return b.up.Ask(r, call)
+	return call
 }
 
 // query appends a query to a path.

@@ -128,3 +128,63 @@ func TestAPersonsLastDayCounts(t *testing.T) {
 		t.Errorf("who wants all of it gets it from %s", got)
 	}
 }
+
+func TestAReportIsOfATimeThatCanBeLookedAt(t *testing.T) {
+	now := time.Date(2026, 11, 22, 23, 0, 0, 0, time.UTC)
+	for text, wrong := range map[string]string{
+		"":                                       "",
+		"from=2026-09-01&to=2026-12-01":          "",
+		"from=2026-09-01&to=2026-12-02":          "to",
+		"by=month&from=2026-09-01&to=2026-12-02": "",
+		"by=brand&from=2020-09-01&to=2026-12-02": "to",
+		"from=2026-11-02&to=2026-11-01":          "to",
+		"from=&to=2026-11-01":                    "from",
+		"to=tomorrow":                            "to",
+	} {
+		q, err := url.ParseQuery(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form, by := form(forms.Report(q, now)), "day"
+		if q.Has("by") {
+			by = q.Get("by")
+		}
+		first, last := forms.Period(form, by)
+		if bad := form.Wrong(); wrong == "" && len(bad) > 0 || wrong != "" && (len(bad) != 1 || bad[0].ID != wrong) {
+			t.Errorf("%q: wrong are %v", text, bad)
+		}
+		if text == "" && (first.Format(time.DateOnly) != "2026-10-24" || last.Format(time.DateOnly) != "2026-11-22") {
+			t.Errorf("from %s to %s", first, last)
+		}
+	}
+}
+
+func TestAWebhookSentBackUnchangedStaysAsItIs(t *testing.T) {
+	f := backend.WebhookForm{URL: "https://hooks.example/x", Events: []string{"registration.failed", "card.revealed"}}
+	p := post(t, sent(form(forms.Webhook(f, "live"))))
+	defer p.Wipe()
+	if got := forms.ReadWebhook(p); !reflect.DeepEqual(got, f) {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestATimeIsReadAsBrowsersSendIt(t *testing.T) {
+	for text, want := range map[string]string{
+		"2026-11-30T08:00":         "2026-11-30T08:00:00Z",
+		"2026-11-30T08:00:09":      "2026-11-30T08:00:09Z",
+		"2026-11-30T08:00:09.123":  "2026-11-30T08:00:09.123Z",
+		"30.11.2026":               "",
+		"2026-11-30T08:00:09.123Z": "",
+		"":                         "",
+	} {
+		form := form(forms.Since(text))
+		got := forms.ReadSince(form)
+		if want == "" && len(form.Wrong()) != 1 || want != "" && got.Format(time.RFC3339Nano) != want {
+			t.Errorf("%q: %s, wrong are %v", text, got, form.Wrong())
+		}
+	}
+	at := time.Date(2026, 11, 30, 8, 0, 0, 123e6, time.FixedZone("", 3600))
+	if got := forms.ReadSince(form(forms.Since(forms.SinceText(at)))); !got.Equal(at) {
+		t.Errorf("%s comes back as %s", at, got)
+	}
+}
