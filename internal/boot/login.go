@@ -84,6 +84,7 @@ func (p *process) wireLogin(ctx context.Context, s *chassis.Service) error {
 		keys: rotation.Config{Ring: b.ring, Audit: b.audit, Signing: b.keys}, people: peopleOf(p.Firms.Operators()),
 	})
 	p.WatchStore(s)
+	p.watchBackups(s)
 	return nil
 }
 
