@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"ccms/internal/audit"
 	"ccms/internal/backup"
 	"ccms/internal/boot/chassis"
+	"ccms/internal/eureka"
 	"ccms/internal/eureka/registry"
 	"ccms/internal/firm/directory"
 	"ccms/internal/firm/operators"
@@ -79,4 +81,39 @@ func recordOf(d *directory.Directory) func(*http.Request, registry.Act) error {
 		}
 		return err
 	}
+}
+
+// toRegistry asks the registries for operators, the first that answers.
+type toRegistry struct {
+	p    *process
+	urls []string // of the settings, with the path of the protocol
+}
+
+// RoundTrip implements http.RoundTripper. Each call carries the proof that opens
+// our own services' names (decision E3).
+func (t toRegistry) RoundTrip(r *http.Request) (res *http.Response, err error) {
+	err = errors.New("no registry is known")
+	for _, raw := range t.urls {
+		var base *url.URL
+		if base, err = url.Parse(raw); err != nil {
+			return nil, errors.New("a registry's URL cannot be read") // it may hold a password
+		}
+		var proof string
+		if proof, err = t.p.Prover.Sign(eureka.Audience, identity.PurposeRegistry, r.Method, r.URL.EscapedPath()); err != nil {
+			return nil, err
+		}
+		out := r.Clone(r.Context())
+		out.URL.Scheme, out.URL.Host, out.Host = base.Scheme, base.Host, ""
+		out.Header.Set(identity.ProofHeader, proof)
+		httpserver.Propagate(r.Context(), out.Header)
+		if r.GetBody != nil {
+			if out.Body, err = r.GetBody(); err != nil {
+				return nil, err
+			}
+		}
+		if res, err = t.p.Trust.Transport(eureka.Audience).RoundTrip(out); err == nil {
+			return res, nil
+		}
+	}
+	return nil, err
 }

@@ -7,6 +7,8 @@ import (
 	"ccms/internal/boot/chassis"
 	"ccms/internal/cardform"
 	"ccms/internal/console"
+	"ccms/internal/console/frame"
+	"ccms/internal/console/operations"
 	"ccms/internal/page/session"
 	"ccms/internal/portal"
 	"ccms/internal/trust"
@@ -46,7 +48,12 @@ func (p *process) wirePortal(s *chassis.Service) error {
 		return err
 	}
 	form.Routes(s.Mux)
-	desk, err := console.New(console.Config{Upstream: services, PublicURL: p.Public.String(), Sessions: sessions})
+	desk, err := console.New(console.Config{
+		Upstream: services, PublicURL: p.Public.String(), Sessions: sessions,
+		More: []frame.Part{operations.Part(operations.Config{
+			Services: services, Registry: &upstream.Client{Transport: toRegistry{p, p.Registry}, Vouch: trust.Vouch},
+		})},
+	})
 	if err != nil {
 		return err
 	}
