@@ -1,0 +1,67 @@
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// askedFor finds the metrics that a rule, a test of one or a panel names. What a
+// rule records has colons in its name.
+var askedFor = regexp.MustCompile(`\b(?:ccms|http_server|resilience4j|process|go|system)_[a-z0-9_]+(?::[a-z0-9_:]+)?`)
+
+// TestAlertsAndPanelsAskForMetricsThatExist compares deploy/monitoring with what
+// the services show, so that neither can be renamed alone.
+func TestAlertsAndPanelsAskForMetricsThatExist(t *testing.T) {
+	p, err := up(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.kill()
+	// Some metrics are there only once something has happened.
+	for path, body := range map[string]string{
+		"/api/customer/login/subsequent": `{"email":"nobody@example.com","password":"Wrong-Passw0rd!"}`,
+		"/api/customer/forgot-password":  `{"email":"nobody@example.com"}`,
+	} {
+		res, err := http.Post(p.Portal+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+	}
+	shown := map[string]bool{"up": true}
+	for _, url := range []string{p.Eureka, p.Login, p.CreditCard, p.Portal} {
+		res, err := http.Get(url + "/actuator/prometheus")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`(?m)^([a-z0-9_]+)[{ ]`).FindAllStringSubmatch(string(text), -1) {
+			shown[m[1]] = true
+		}
+	}
+	const folder = "../../deploy/monitoring"
+	for _, file := range []string{"rules.yml", "rules_test.yml", "grafana/ccms.json"} {
+		text, err := os.ReadFile(filepath.Join(folder, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := askedFor.FindAllString(string(text), -1)
+		if len(names) < 10 {
+			t.Errorf("%s names %d metrics, so they are not found", file, len(names))
+		}
+		for _, name := range names {
+			if !strings.Contains(name, ":") && !shown[name] {
+				t.Errorf("%s asks for %s, which no service shows", file, name)
+			}
+		}
+	}
+}
