@@ -132,7 +132,9 @@ type batch struct {
 
 // bulk yields the results of a batch in the order of its lines; empty lines have
 // none. Lines are begun in that order too, bulkParallel at a time. When the
-// caller stops, what was begun is finished first.
+// caller stops or goes away, what was begun is finished first: a line cut off
+// between the claim of its key and its answer would keep the caller waiting for
+// the claim's lease when he sends it again.
 func (s *Service) bulk(ctx context.Context, b batch) iter.Seq[Result] {
 	return func(yield func(Result) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -145,7 +147,7 @@ func (s *Service) bulk(ctx context.Context, b batch) iter.Seq[Result] {
 				}
 				one := make(chan Result, 1)
 				results <- one
-				go func() { one <- s.line(ctx, b, i+1, text) }()
+				go func() { one <- s.line(context.WithoutCancel(ctx), b, i+1, text) }()
 			}
 		}()
 		going := true

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 
@@ -211,6 +212,41 @@ func TestBulkAnswersAsItGoes(t *testing.T) {
 		}
 		if got.Line != i+1 || (got.Code == 201) != (i > 0) {
 			t.Fatalf("got %+v as line %d", got, i+1)
+		}
+	}
+}
+
+// TestALineThatWasBegunIsFinished would fail if a caller who goes away cut off
+// the lines at work: their keys would be taken until the lease is over.
+func TestALineThatWasBegunIsFinished(t *testing.T) {
+	h := &held{release: make(chan struct{})}
+	w := newWorld(t, func(w *world) {
+		w.wrap = func(c registration.Cards) registration.Cards { h.Cards = c; return h }
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	as := client("firm_a", "test")
+	c := keyed(bulkCall(as, cardBody(visa)), "once")
+	r, err := http.NewRequestWithContext(ctx, c.method, w.serve(t)+c.path, strings.NewReader(c.body))
+	must(t, err)
+	c.header(r)
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		if resp, err := http.DefaultClient.Do(r); err == nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for h.n.Load() == 0 {
+		<-tick.C
+	}
+	leave()
+	<-gone
+	close(h.release)
+	for deadline := time.Now().Add(10 * time.Second); len(w.listAll(as, "")) == 0; <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatal("the line was cut off")
 		}
 	}
 }
