@@ -182,6 +182,38 @@ describe("T-37: what becomes of a link", () => {
   });
 });
 
+test("a brand that the firm does not take is named while it is typed, and uses no link up", async (t) => {
+  const choosy = await newFirm(product, { scopes: ["cards:register", "cards:manage", "cards:read"] });
+  await choosy.call("PUT", "/v1/settings", { verification: { brands: ["Mastercard", "American Express"] } });
+  const { url } = await choosy.link({ mode: "link" });
+  const page = await open(t, browser);
+  await until("the rule to hold", async () => {
+    await page.goto(url);
+    return /Accepted: .*Mastercard, American Express/.test(await page.textContent("#number-hint"));
+  });
+  await page.click("#number");
+  await page.keyboard.type("4");
+  assert.equal(await page.textContent("[data-brand]"), "", "it may still be another");
+  await page.keyboard.type(visa.slice(1, 8));
+  assert.match(await page.textContent("[data-brand]"), /Visa cards are not accepted here/);
+  assert.equal(await page.textContent("#number-error"), "", "nobody is interrupted");
+  await page.waitForFunction(() => /Visa cards are not accepted/.test(document.querySelector("[data-live]").textContent));
+  await page.keyboard.press("Tab");
+  assert.match(await page.textContent("#number-error"), /Visa cards are not accepted here/);
+  await look(page, "hosted-form-brand");
+  await fill(page);
+  await save(page);
+  await page.waitForSelector("#summary");
+  const plainly = await open(t, browser, { javaScriptEnabled: false });
+  await plainly.goto(url);
+  await fill(plainly);
+  await save(plainly);
+  assert.match(await plainly.textContent("#summary"), /Visa cards are not accepted here/);
+  await page.fill("#number", "5555555555554444");
+  await save(page);
+  await page.waitForSelector("h1:has-text('Your card is registered')");
+});
+
 // record makes a page that keeps what the form says.
 const record = (links, more = "") => `
   window.said = [];
@@ -274,6 +306,50 @@ describe("T-30: in a frame of a firm's page", () => {
     await fill(form);
     await page.evaluate(() => window.forms[0].submit());
     await heard(page, "submit");
+  });
+
+  test("the form takes the looks of the page, but none that cannot be read", async (t) => {
+    const page = await open(t, browser);
+    page.seen.allowed = /the appearance was refused/;
+    await page.goto(site.embedding("/t30-looks", { loader, script: record([(await embed()).url]) }));
+    await heard(page, "ready");
+    const frame = page.frames()[1];
+    const style = (selector) => frame.$eval(selector, (e) => {
+      const { color, backgroundColor, borderTopLeftRadius, fontFamily, fontSize } = getComputedStyle(e);
+      return { color, backgroundColor, borderTopLeftRadius, fontFamily, fontSize };
+    });
+    const first = await style("button[type=submit]");
+    const chosen = { text: "#202040", background: "#fff8f0", button: "#402080", buttonText: "#ffffff", font: "serif", fontSize: 18, radius: 16, spacing: 20 };
+    await page.evaluate((a) => window.forms[0].setAppearance(a), chosen);
+    await frame.waitForFunction(() => getComputedStyle(document.documentElement).fontSize === "18px");
+    const button = await style("button[type=submit]");
+    assert.deepEqual([button.color, button.backgroundColor, button.borderTopLeftRadius], ["rgb(255, 255, 255)", "rgb(64, 32, 128)", "16px"]);
+    assert.deepEqual(await style("body").then((s) => [s.color, s.backgroundColor, s.fontFamily]), ["rgb(32, 32, 64)", "rgb(255, 248, 240)", "serif"]);
+    await accessible(page, "the form in the firm's colours");
+    await picture(page, "embed-looks");
+
+    const refusals = [
+      [{ text: "#cccccc", background: "#ffffff" }, /text on background: the contrast is 1\.6/],
+      [{ background: "url(https://evil.example/x)" }, /background does not take this value/],
+      [{ fontSize: 6 }, /fontSize does not take/],
+      [{ display: "none" }, /display cannot be chosen/],
+      [{ constructor: "x" }, /constructor cannot be chosen/],
+    ];
+    for (const [i, [bad, why]] of refusals.entries()) {
+      await page.evaluate((a) => window.forms[0].setAppearance(a), bad);
+      await heard(page, "error", i + 1);
+      const error = (await said(page, "error")).at(-1);
+      assert.equal(error.code, "appearance");
+      assert.match(error.wrong.join(), why);
+      assert.deepEqual(await style("button[type=submit]"), button, "nothing changes");
+    }
+    await page.evaluate((a) => window.forms[0].setAppearance(a), chosen);
+    await page.evaluate(() => window.forms[0].unmount().mount());
+    await heard(page, "ready", 2);
+    await page.frames()[1].waitForFunction(() => getComputedStyle(document.documentElement).fontSize === "18px");
+    await page.evaluate(() => window.forms[0].setAppearance({}));
+    await page.frames()[1].waitForFunction(() => getComputedStyle(document.documentElement).fontSize === "16px");
+    assert.deepEqual(await page.frames()[1].$eval("button[type=submit]", (e) => getComputedStyle(e).backgroundColor), first.backgroundColor);
   });
 
   for (const [scheme, style] of [["light", ""], ["dark", ":root { color-scheme: only dark }"], ["", ":root { color-scheme: light dark }"]]) {

@@ -6,11 +6,12 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-// newFirm makes a firm with a test client by the command line.
-export async function newFirm(product, { origins = [], returns = [] }) {
+// newFirm makes a firm with a test client by the command line. scopes are the
+// client's, by default those that clients have.
+export async function newFirm(product, { origins = [], returns = [], scopes = [] }) {
   const ccms = async (...args) => JSON.parse((await run(process.env.CCMS, [...args, "--data", product.data, "-o", "json"])).stdout);
   const made = await ccms("firm", "create", "--name", "Acme Shoes");
-  const lists = [...origins.flatMap((o) => ["--origin", o]), ...returns.flatMap((u) => ["--return-url", u])];
+  const lists = [...origins.flatMap((o) => ["--origin", o]), ...returns.flatMap((u) => ["--return-url", u]), ...scopes.flatMap((s) => ["--scope", s])];
   const client = await ccms("client", "create", "--firm", made.firm_id, ...lists);
   return new Firm(product, { id: made.firm_id, ...client });
 }

@@ -346,3 +346,21 @@ func TestAnotherSiteCannotSendTheForm(t *testing.T) {
 		t.Error("the card service was asked")
 	}
 }
+
+// TestABrandTheFirmDoesNotTakeUsesNoLinkUp would fail if the card went on to be
+// rejected: then the person would need a new link.
+func TestABrandTheFirmDoesNotTakeUsesNoLinkUp(t *testing.T) {
+	w := newWorld(t)
+	w.opened = link("link", "open", `,"brands":["mastercard","american-express"]`)
+	shown := w.do("GET", path, "")
+	if shown.status != 200 || !strings.Contains(shown.body, `data-brands="mastercard american-express"`) || !strings.Contains(shown.body, "Mastercard, American Express") {
+		t.Errorf("%d, the page does not say what is accepted:\n%s", shown.status, shown.body)
+	}
+	sent := w.do("POST", path, card)
+	if sent.status != 400 || !strings.Contains(sent.body, "Visa cards are not accepted here") || strings.Contains(sent.body, "4111") {
+		t.Errorf("%d:\n%s", sent.status, sent.body)
+	}
+	if len(w.calls("/submit")) > 0 {
+		t.Error("the card was sent on")
+	}
+}

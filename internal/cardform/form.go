@@ -47,6 +47,9 @@ func (s *Service) show(w http.ResponseWriter, r *http.Request) error {
 func newForm(l *page.Language, k link, expiry string) formData {
 	fields := append(cardfields.Fields(l, expiry),
 		&page.Field{ID: "name", Label: l.T("hosted.name"), Hint: l.T("hosted.name.hint"), Autocomplete: "cc-name"})
+	if names := k.accepted(); names != "" {
+		fields[0].Hint += ". " + l.T("hosted.accepts", names)
+	}
 	d := formData{link: k, Name: isolate(k.Firm), Form: l.NewForm(fields...), Test: k.Environment == "test", Frame: frame{Embedder: k.Origin, State: k.State}}
 	if !k.framed && k.ReturnURL != "" {
 		d.Back, d.Cancel = hostOf(k.ReturnURL), withQuery(k.ReturnURL, pair{"status", "cancelled"})
@@ -100,6 +103,9 @@ func (s *Service) post(w http.ResponseWriter, r *http.Request) error {
 	c := cardfields.Read(posted, l, d.Form)
 	name := posted.Secret("name")
 	checkName(l, d.Form, name)
+	if len(c.Brands) > 0 && !k.accepts(c.Brands) {
+		d.Form.Field("number").Error = l.T("hosted.script.number.brand", c.Brands[0].Name)
+	}
 	if len(d.Form.Wrong()) == 0 {
 		made, err := s.submit(r, c, name)
 		if err == nil {

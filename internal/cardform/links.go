@@ -23,6 +23,7 @@ type link struct {
 	Reference    string   `json:"reference"`
 	ReturnURL    string   `json:"return_url"`
 	Origin       string   `json:"origin"`
+	Brands       []string `json:"brands"`       // ids of those the firm accepts; none means all
 	Registration *outcome `json:"registration"` // of a used link: id and status
 
 	framed bool // it is shown in a frame, as far as one can tell

@@ -31,6 +31,7 @@ func Fields(l *page.Language, expiry string) []*page.Field {
 type Card struct {
 	Number, Code secret.Bytes // digits
 	Expiry       card.Expiry
+	Brands       []card.Brand // of a good number; one of several schemes has more than one
 }
 
 // Read reads the three fields and notes in form what is wrong with them. The
@@ -40,6 +41,7 @@ func Read(posted *page.Posted, l *page.Language, form *page.Form) Card {
 	wrong := func(id, key string) { form.Field(id).Error = l.T(key) }
 	number, err := card.Default().Parse(c.Number.Reveal())
 	defer number.Wipe()
+	c.Brands = number.Brands()
 	switch {
 	case c.Number.Len() == 0:
 		wrong("number", "card.number.empty")

@@ -60,11 +60,19 @@ function mayBecome(digits: string, rule?: Rule): boolean {
   });
 }
 
-// brandOf is the brand a number belongs to as far as it was typed; certain is
-// whether it can only be that one.
-export function brandOf(digits: string): { brand: Brand; certain: boolean } | undefined {
-  const [rule] = claims(digits);
-  return rule && { brand: rule.brand, certain: !rule.fallback && !mayBecome(digits, rule) };
+// Found is the brand a number belongs to as far as it was typed, and whether it
+// can only be that one. all has the ids of others too that a card of several
+// schemes belongs to.
+export interface Found {
+  brand: Brand;
+  certain: boolean;
+  all: string[];
+}
+
+export function brandOf(digits: string): Found | undefined {
+  const found = claims(digits);
+  const [rule] = found;
+  return rule && { brand: rule.brand, certain: !rule.fallback && !mayBecome(digits, rule), all: found.map((r) => r.brand.id) };
 }
 
 export type Verdict = "good" | "unknown" | "short" | "long" | "check";

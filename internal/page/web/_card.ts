@@ -66,12 +66,19 @@ export function start(form: HTMLFormElement, hooks: Hooks = {}): CardForm {
   const brandMark = form.querySelector<HTMLElement>("[data-brand]")!;
   const hintAtStart = hint.textContent;
 
+  const accepted = form.dataset["brands"]?.split(" "); // default all are
   let announced = "";
   let timer = 0;
 
   function brand(): Brand | undefined {
     const found = brandOf(digitsOf(number.value));
     return found?.certain ? found.brand : undefined;
+  }
+
+  // refused is the brand of the number when it is certain and not accepted.
+  function refused(): Brand | undefined {
+    const found = brandOf(digitsOf(number.value));
+    return accepted && found?.certain && !found.all.some((id) => accepted.includes(id)) ? found.brand : undefined;
   }
 
   // say announces politely, once typing pauses, and once per change.
@@ -86,9 +93,11 @@ export function start(form: HTMLFormElement, hooks: Hooks = {}): CardForm {
 
   function showBrand(): void {
     const known = brand();
-    brandMark.textContent = known?.name ?? "";
+    const no = refused() ? fill(t["number.brand"], known!.name) : "";
+    brandMark.textContent = no || (known?.name ?? "");
+    brandMark.classList.toggle("refused", no !== "");
     hint.textContent = known ? fill(t[known.codeLength === 4 ? "code.hint.front" : "code.hint.back"]) : hintAtStart;
-    say(known ? fill(t["brand"], known.name, known.codeLength) : "");
+    say(no || (known ? fill(t["brand"], known.name, known.codeLength) : ""));
   }
 
   function put(edit: Edit): void {
@@ -146,6 +155,7 @@ export function start(form: HTMLFormElement, hooks: Hooks = {}): CardForm {
   function wrongNumber(value: string): Fault | undefined {
     const digits = digitsOf(value);
     const known = brandOf(digits)?.brand.name ?? "";
+    if (refused()) return fault("number.brand", known);
     switch (judge(digits)) {
       case "good":
         return undefined;
@@ -187,7 +197,7 @@ export function start(form: HTMLFormElement, hooks: Hooks = {}): CardForm {
     const value = errors.input(id).value.trim();
     if (value === "" || !wrong(id, false)) return true;
     const digits = digitsOf(value);
-    if (id === "number") return mayBecomeGood(digits);
+    if (id === "number") return !refused() && mayBecomeGood(digits);
     if (id === "code") return /^\p{Nd}+$/u.test(value) && digits.length < (brand()?.codeLength ?? 3);
     return id === "expiry" && digits.length < 4 && !/^(1[3-9]|00)/.test(digits);
   }

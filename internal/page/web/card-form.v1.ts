@@ -5,11 +5,28 @@
 
 import { isMessage, message } from "./_message";
 
+// Appearance is what of the form's looks may be chosen. Colours are #rrggbb,
+// sizes CSS pixels.
+interface Appearance {
+  text?: string;
+  hint?: string;
+  background?: string;
+  border?: string;
+  error?: string;
+  button?: string;
+  buttonText?: string;
+  font?: "system" | "sans" | "serif" | "rounded" | "mono";
+  fontSize?: number; // 16 to 24
+  radius?: number; // 0 to 24
+  spacing?: number; // 8 to 32
+}
+
 interface Options {
   url: string; // of a link with the mode embed
   element: Element | string; // what the form is put into, or a selector of it
   locale?: string; // en or ar; default the person's own
   colorScheme?: "light" | "dark"; // default as the element is
+  appearance?: Appearance; // default ours
   title?: string; // of the frame, for screen readers; default "Card details"
   linkText?: string; // of the way out when the frame does not load
   autofill?: boolean; // ask for autofill across origins, where the browser knows that
@@ -20,7 +37,7 @@ interface Options {
   onEscape?(event: object): void;
   onChange?(event: object): void;
   onSubmit?(event: object): void;
-  onError?(event: { code: string }): void;
+  onError?(event: { code: string; wrong?: string[] }): void;
 }
 
 const patience = 15_000; // ms until a frame that does not answer is given up
@@ -96,6 +113,13 @@ class CardForm {
     this.send("locale", { locale });
   }
 
+  // setAppearance changes how the form looks. What is not chosen is as it was at
+  // first. Colours that cannot be read are refused, all of them.
+  setAppearance(appearance: Appearance): void {
+    this.options.appearance = appearance;
+    this.send("appearance", { appearance });
+  }
+
   submit(): void {
     this.send("submit");
   }
@@ -124,7 +148,10 @@ class CardForm {
     const { onReady, onResize, onFocus, onBlur, onEscape, onChange, onSubmit } = this.options;
     switch (type) {
       case "ready":
+        if (this.options.appearance) this.setAppearance(this.options.appearance);
         return onReady?.(event);
+      case "appearance":
+        return this.refuse(event["wrong"] as string[]);
       case "resize":
         if (this.frame) this.frame.height = String(Math.max(0, Number(event["height"]) || 0));
         return onResize?.(event);
@@ -139,6 +166,13 @@ class CardForm {
       case "submit":
         return onSubmit?.(event);
     }
+  }
+
+  // refuse tells who builds the page why the form does not look as he chose.
+  private refuse(wrong: string[]): void {
+    if (wrong.length === 0) return;
+    console.error(`CCMS.cardForm: the appearance was refused: ${wrong.join("; ")}`);
+    this.options.onError?.({ code: "appearance", wrong });
   }
 
   // giveUp shows the way to the same form on a page of its own.

@@ -3,6 +3,7 @@
 // stand; what is typed stays here. The two meet by postMessage and then speak
 // through a channel of their own, which no other frame can listen to.
 
+import { appear } from "./_appearance";
 import { start, type Answer, type CardForm } from "./_card";
 import { texts } from "./_form";
 import { isMessage, message } from "./_message";
@@ -59,6 +60,8 @@ function obey(data: unknown): void {
       return form?.clear();
     case "submit":
       return form?.submit();
+    case "appearance":
+      return send("appearance", { wrong: appear(Object(data["appearance"]) as Record<string, unknown>) });
     case "locale": {
       const here = new URL(location.href);
       here.searchParams.set("lang", String(data["locale"]));

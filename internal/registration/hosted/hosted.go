@@ -31,6 +31,7 @@ type Links interface {
 type Registrations interface {
 	Submit(ctx context.Context, in registration.Submission) error
 	Status(ctx context.Context, firm, mode, id string) (ledger.Status, error)
+	Accepts(ctx context.Context, firm, mode string) ([]string, error)
 }
 
 // Config is what New needs.
@@ -68,6 +69,7 @@ type opened struct {
 	Reference    string     `json:"reference,omitzero"`
 	ReturnURL    string     `json:"return_url,omitzero"`
 	Origin       string     `json:"origin,omitzero"`
+	Brands       []string   `json:"brands,omitempty"`       // ids of those the firm accepts; none means all
 	Registration *outcome   `json:"registration,omitempty"` // of a used link: id and status
 }
 
@@ -95,7 +97,10 @@ func (s *Service) handleOpen(r *http.Request, in opening) (opened, error) {
 		Firm: name, Mode: string(v.Kind), Environment: v.Mode, State: v.State,
 		Reference: v.Reference, ReturnURL: v.ReturnURL, Origin: v.Origin,
 	}
-	if v.State == link.Used {
+	switch v.State {
+	case link.Ready:
+		out.Brands, err = s.c.Registrations.Accepts(ctx, v.FirmID, v.Mode)
+	case link.Used:
 		out.Registration, err = s.ended(ctx, v)
 	}
 	return out, err

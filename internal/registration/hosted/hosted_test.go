@@ -64,6 +64,10 @@ func (r registrations) Status(_ context.Context, firm, mode, id string) (ledger.
 	return r.status, r.statused
 }
 
+func (registrations) Accepts(context.Context, string, string) ([]string, error) {
+	return []string{"visa"}, nil
+}
+
 func (w *world) start(t *testing.T) string {
 	t.Helper()
 	mux := httpserver.NewMux(slog.New(slog.DiscardHandler))
@@ -114,12 +118,12 @@ const (
 func TestALinkSaysWhatThePageNeeds(t *testing.T) {
 	w := &world{state: link.Ready, status: ledger.Status{ID: "r-1", Status: "verified", Token: "tok_1", Brand: "Visa", Last4: "1111", Expiry: "12/2040"}}
 	base := w.start(t)
-	const view = `{"firm":"Acme","mode":"embed","environment":"test","state":"open","reference":"order 7","origin":"https://shop.example"}`
+	const view = `{"firm":"Acme","mode":"embed","environment":"test","state":"open","reference":"order 7","origin":"https://shop.example","brands":["visa"]}`
 	if status, body := post(t, base+openPath, `{"secret":"s"}`, "internal"); status != 200 || body != view {
 		t.Errorf("%d %s", status, body)
 	}
 	w.state = link.Used
-	used := strings.Replace(strings.Replace(view, "open", "used", 1), `}`, `,"registration":{"registration_id":"r-1","status":"verified"}}`, 1)
+	used := strings.Replace(strings.Replace(view, "open", "used", 1), `,"brands":["visa"]}`, `,"registration":{"registration_id":"r-1","status":"verified"}}`, 1)
 	if status, body := post(t, base+openPath, `{"secret":"s"}`, "internal"); status != 200 || body != used {
 		t.Errorf("who opens it later sees more, or less: %d %s", status, body)
 	}
