@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"ccms/internal/secret"
 	"ccms/internal/vault/keyring"
@@ -32,7 +33,7 @@ func OpenCredential(path string) (secret.Bytes, error) {
 	if err != nil {
 		return secret.Bytes{}, fmt.Errorf("internal credential: %w", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
+	if !private(info) {
 		return secret.Bytes{}, fmt.Errorf("internal credential: others may read %s: run chmod 600 on it", path)
 	}
 	text, err := os.ReadFile(path)
@@ -46,6 +47,16 @@ func OpenCredential(path string) (secret.Bytes, error) {
 		return secret.Bytes{}, fmt.Errorf("internal credential: %s does not hold one: make it with ccms keys init", path)
 	}
 	return secret.New(key[:n]), nil
+}
+
+// private reports whether a file is its owner's alone. A group may read what
+// root owns, as orchestrators hand secrets to services that are not root.
+func private(info fs.FileInfo) bool {
+	mode := info.Mode().Perm()
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid == 0 && os.Geteuid() != 0 {
+		return mode&0o037 == 0
+	}
+	return mode&0o077 == 0
 }
 
 // createCredential makes a new internal credential, unless there is one.

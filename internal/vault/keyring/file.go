@@ -59,8 +59,8 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// OpenFile reads a key file. It refuses one that group or others can read or
-// write, that another user owns, or that is not a regular file (PCI DSS 3.6.1:
+// OpenFile reads a key file. It refuses one that others can read or write, that
+// another user than root owns, or that is not a regular file (PCI DSS 3.6.1:
 // fewest custodians).
 func OpenFile(path string) (*File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not block
@@ -87,15 +87,21 @@ func OpenFile(path string) (*File, error) {
 	return &File{key: key}, nil
 }
 
-// private checks that user alone can reach a file.
+// private checks that user alone can reach a file. A group may read what root
+// owns, as orchestrators hand secrets to services that are not root: the group
+// is the service's own.
 func private(info os.FileInfo, user int) error {
 	if !info.Mode().IsRegular() {
 		return errors.New("is not a regular file")
 	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if ok && stat.Uid == 0 && user != 0 && info.Mode().Perm()&0o077 == 0o040 {
+		return nil
+	}
 	if info.Mode().Perm()&0o077 != 0 {
 		return fmt.Errorf("mode %04o lets others at it; run chmod 600 on it", info.Mode().Perm())
 	}
-	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != user {
+	if ok && int(stat.Uid) != user {
 		return errors.New("belongs to another user")
 	}
 	return nil

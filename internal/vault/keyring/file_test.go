@@ -141,6 +141,39 @@ func TestKeyFileOfAnotherUserIsRefused(t *testing.T) {
 	}
 }
 
+// owned is a file of somebody's.
+type owned struct {
+	os.FileInfo
+	mode fs.FileMode
+	uid  uint32
+}
+
+func (o owned) Mode() fs.FileMode { return o.mode }
+func (o owned) Sys() any          { return &syscall.Stat_t{Uid: o.uid} }
+
+func TestAGroupMayReadWhatRootOwns(t *testing.T) {
+	for _, tt := range []struct {
+		mode fs.FileMode
+		uid  uint32
+		user int
+		ok   bool
+	}{
+		{0o600, 65532, 65532, true},
+		{0o440, 65532, 65532, false},
+		{0o440, 0, 65532, true},
+		{0o640, 0, 65532, true},
+		{0o460, 0, 65532, false},
+		{0o444, 0, 65532, false},
+		{0o440, 0, 0, false}, // then the group is somebody else's
+		{0o440, 1000, 65532, false},
+		{0o440 | fs.ModeNamedPipe, 0, 65532, false},
+	} {
+		if err := private(owned{mode: tt.mode, uid: tt.uid}, tt.user); (err == nil) != tt.ok {
+			t.Errorf("%v of %d, read by %d: %v", tt.mode, tt.uid, tt.user, err)
+		}
+	}
+}
+
 func TestKeyFileMustBeARegularFile(t *testing.T) {
 	if _, err := OpenFile(t.TempDir()); err == nil {
 		t.Error("opens a folder")
