@@ -67,6 +67,9 @@ func (r *Ring) Reach(ctx context.Context) error {
 func (r *Ring) renew(ctx context.Context, root Renewer, id string) (renewed bool, err error) {
 	_, err = r.records.Update(ctx, id, func(rec *record) error {
 		renewed = false // it may be called again
+		if rec.id() != id {
+			return fmt.Errorf("%w: %s", ErrAltered, id)
+		}
 		aad := r.bindRecord(*rec)
 		wrapped, err := root.Renew(ctx, rec.Wrapped, aad)
 		switch {
