@@ -92,10 +92,12 @@ func (b *Backend) Links(r *http.Request, c Caller, q url.Values) (Page[Link], er
 	return out, err
 }
 
-// NewLink is a link to be made, of the kind that is sent to a person.
+// NewLink is a link to be made.
 type NewLink struct {
+	Kind                string // redirect, embed or link
 	ClientID, Reference string
-	ExpiresIn           int // seconds
+	ReturnURL, Origin   string // as they stand on the client's lists; "" for none
+	ExpiresIn           int    // seconds
 }
 
 // MadeLink is a new link. The caller shows its URL once and wipes it.
@@ -109,8 +111,8 @@ type MadeLink struct {
 func (b *Backend) CreateLink(r *http.Request, c Caller, n NewLink) (MadeLink, error) {
 	var out MadeLink
 	err := b.cards(r, c, upstream.Call{Method: http.MethodPost, Path: "/v1/links", Out: &out, Body: upstream.Object(
-		upstream.Field("mode", "link"), upstream.Field("client_id", n.ClientID),
-		upstream.Field("reference", n.Reference), upstream.Field("expires_in", n.ExpiresIn),
+		upstream.Field("mode", n.Kind), upstream.Field("client_id", n.ClientID), upstream.Field("reference", n.Reference),
+		upstream.Field("return_url", n.ReturnURL), upstream.Field("origin", n.Origin), upstream.Field("expires_in", n.ExpiresIn),
 	)})
 	return out, err
 }

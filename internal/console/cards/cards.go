@@ -37,6 +37,7 @@ func Part(ask *backend.Backend, now func() time.Time) frame.Part {
 			"GET /registrations/{id}/delete-card":  s.deleteCardForm,
 			"POST /registrations/{id}/delete-card": s.deleteCard,
 			"GET /links":                           s.links,
+			"GET /links/form":                      s.builder,
 			"GET /links/add":                       s.addLinkForm,
 			"POST /links/add":                      s.addLink,
 			"POST /links/{link}/cancel":            s.cancelLink,

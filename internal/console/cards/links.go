@@ -73,7 +73,7 @@ func (s *service) addLinkForm(w http.ResponseWriter, r *http.Request, d frame.De
 	if err != nil {
 		return err
 	}
-	return s.showAddLink(w, r, addLinkData{Clients: clients, Sheet: frame.Sheet{Desk: d, Form: d.NewForm(forms.Link(clients, backend.NewLink{})...)}})
+	return s.showAddLink(w, r, addLinkData{Clients: clients, Sheet: frame.Sheet{Desk: d, Form: d.NewForm(forms.Link(clients, backend.NewLink{Kind: "link", ExpiresIn: 86400})...)}})
 }
 
 func (s *service) showAddLink(w http.ResponseWriter, r *http.Request, data addLinkData) error {
@@ -90,18 +90,19 @@ func (s *service) addLink(w http.ResponseWriter, r *http.Request, d frame.Desk) 
 		return err
 	}
 	defer posted.Wipe()
-	n := backend.NewLink{ClientID: posted.Text("client"), Reference: posted.Text("reference")}
+	n := forms.ReadPlace(posted.Text("place"))
+	n.Reference = posted.Text("reference")
 	n.ExpiresIn, _ = strconv.Atoi(posted.Text("expires")) // what is none the card service refuses
 	made, err := s.ask.CreateLink(r, d.Caller(), n)
 	defer made.URL.Wipe()
 	if err == nil {
 		return d.ShowOnce(w, r, frame.Once{
 			Title: "The link is ready", Label: "Link", Secret: made.URL, Back: d.Base() + "/links",
-			Text: "Send it to one person. Whoever has it can register one card for " + d.Firm.Name + ", until " + made.ExpiresAt.UTC().Format("2006-01-02 15:04") + " UTC. It is shown this once.",
+			Text: "Whoever has it can register one card for " + d.Firm.Name + ", until " + made.ExpiresAt.UTC().Format("2006-01-02 15:04") + " UTC. It is shown this once.",
 		})
 	}
 	data := addLinkData{Clients: clients, Sheet: frame.Sheet{Desk: d, Form: d.NewForm(forms.Link(clients, n)...)}}
-	if err := data.Refused(err, map[string]string{"reference": "reference", "client_id": "client", "expires_in": "expires"}); err != nil {
+	if err := data.Refused(err, map[string]string{"reference": "reference", "client_id": "place", "mode": "place", "origin exactly": "place", "expires_in": "expires"}); err != nil {
 		return err
 	}
 	return s.showAddLink(w, r, data)

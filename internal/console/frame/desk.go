@@ -67,8 +67,19 @@ func modeName(mode string) string { return map[string]string{Test: "Test", Live:
 
 // NewForm is a form of fields.
 func (d Desk) NewForm(fields ...*page.Field) *page.Form {
-	return d.frame.pages.Named("en").NewForm(fields...)
+	return d.Language("en").NewForm(fields...)
 }
+
+// Language is the language with a tag, English for one there is not.
+func (d Desk) Language(tag string) *page.Language {
+	if l := d.frame.pages.Named(tag); l != nil {
+		return l
+	}
+	return d.frame.pages.Named("en")
+}
+
+// PublicURL is where people reach the pages, without a trailing slash.
+func (d Desk) PublicURL() string { return d.frame.c.PublicURL }
 
 // Done returns the sentence for what the query says was done, "" for nothing.
 func Done(r *http.Request, sentences map[string]string) string {

@@ -94,7 +94,7 @@ type Shown struct {
 func (d Desk) Show(w http.ResponseWriter, r *http.Request, v Shown) error {
 	status := cmp.Or(v.Status, http.StatusOK)
 	view := page.View{
-		Language: d.frame.pages.Named("en"), Title: v.Title, Error: status == http.StatusBadRequest, Here: r.URL.Path,
+		Language: d.Language("en"), Title: v.Title, Error: status == http.StatusBadRequest, Here: r.URL.Path,
 		Person: d.who.Person, Nav: d.nav(r.URL.Path), Data: v.Data, Once: v.Once, Scripts: v.Scripts,
 	}
 	return d.frame.pages.Render(w, status, v.Page, view)

@@ -15,9 +15,9 @@ import (
 
 // check is what the last check of a service's audit log found.
 type check struct {
-	holder
-	Name string `json:"-"`
-	task
+	Name    string `json:"-"`
+	Service string `json:"service"`
+	Task
 	Records     int64   `json:"records"`
 	Checkpoints int64   `json:"checkpoints"`
 	Broken      *broken `json:"broken"`
@@ -30,9 +30,6 @@ type broken struct {
 	What   string `json:"what"`
 }
 
-// Service is the name a form sends.
-func (c check) Service() string { return c.service }
-
 // auditData is the data of audit-log.html.
 type auditData struct {
 	frame.Sheet
@@ -44,7 +41,7 @@ func (s *service) audit(w http.ResponseWriter, r *http.Request, d frame.Desk) er
 		"verify": "The check has begun. A large log takes minutes; look here again.",
 	})}}
 	for _, h := range holders() {
-		c := check{holder: h, Name: h.name}
+		c := check{Name: h.name}
 		if err := s.ask(r, d, h, upstream.Call{Method: http.MethodGet, Path: "/audit", Out: &c}); err != nil {
 			return err
 		}

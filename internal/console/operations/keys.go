@@ -54,20 +54,19 @@ func (p progress) Running() bool { return p.State == "counting" || p.State == "r
 
 // ring is the keys of a service.
 type ring struct {
-	holder
 	Name     string   `json:"-"`
 	Service  string   `json:"service"`
 	Keys     []key    `json:"keys"`
 	Partial  bool     `json:"partial"`
 	Orphans  int64    `json:"orphans"`
-	Rotation task     `json:"rotation"`
+	Rotation Task     `json:"rotation"`
 	Rewrap   progress `json:"rewrap"`
 	Hidden   int      `json:"-"` // keys beyond a page
 }
 
 // Signs and Seals say which keys the service has that can be rotated.
-func (g ring) Signs() bool { return g.service == upstream.Login }
-func (g ring) Seals() bool { return g.service == upstream.Cards }
+func (g ring) Signs() bool { return g.Service == upstream.Login }
+func (g ring) Seals() bool { return g.Service == upstream.Cards }
 
 // Due is how many keys something is to be done with.
 func (g ring) Due() int {
@@ -92,7 +91,7 @@ func (s *service) keys(w http.ResponseWriter, r *http.Request, d frame.Desk) err
 		"rewrap": "Everything sealed is being moved to the newest versions.",
 	})}}
 	for _, h := range holders() {
-		g := ring{holder: h, Name: h.name}
+		g := ring{Name: h.name}
 		if err := s.ask(r, d, h, upstream.Call{Method: http.MethodGet, Path: "/keys", Out: &g, Limit: listLimit}); err != nil {
 			return err
 		}

@@ -91,12 +91,12 @@ func path(page string, q url.Values) string {
 	return frame.WithQuery(frame.OperationsPath+"/"+page, q)
 }
 
-// task is something that takes long, as a service tells it.
-type task struct {
+// Task is something that takes long, as a service tells it.
+type Task struct {
 	State   string    `json:"state"`
 	Started time.Time `json:"started_at"`
 	Ended   time.Time `json:"ended_at"`
 }
 
 // Running reports whether it goes on.
-func (t task) Running() bool { return t.State == "running" }
+func (t Task) Running() bool { return t.State == "running" }

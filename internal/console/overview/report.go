@@ -4,7 +4,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"ccms/internal/console/backend"
@@ -90,8 +89,18 @@ type Box struct{ X, Y, Width, High float64 }
 const (
 	rowHigh   = 56 // of a lying bar with its label above it
 	labelRoom = 24
-	labels    = 8 // at most, below standing bars
+	labels    = 6  // at most, below standing bars
+	lastLabel = 84 // how wide one of them may be
 )
+
+// shortName is a day or a month as it stands below its bar.
+func shortName(name string) string {
+	if day, err := time.Parse(time.DateOnly, name); err == nil {
+		return day.Format("2 Jan")
+	}
+	month, _ := time.Parse("2006-01", name) // as between makes it
+	return month.Format("Jan 06")
+}
 
 // Standing is a chart of lines that follow each other in time.
 func Standing(lines []Line) Chart {
@@ -101,9 +110,9 @@ func Standing(lines []Line) Chart {
 	for i, l := range lines {
 		good, all := round(float64(l.Verified+l.Expired)*scale), round(float64(l.Total())*scale)
 		x, width := round(float64(i)*slot+slot/8), round(slot*3/4)
-		b := Bar{Good: Box{x, chartHigh - good, width, good}, Rest: Box{x, chartHigh - all, width, all - good}, LabelX: x, LabelY: chartHigh + 18}
+		b := Bar{Good: Box{x, chartHigh - good, width, good}, Rest: Box{x, chartHigh - all, width, round(all - good)}, LabelY: chartHigh + 18}
 		if i%every == 0 {
-			b.Label = strings.TrimPrefix(l.Name, lines[0].Name[:2]) // the century goes without saying
+			b.Label, b.LabelX = shortName(l.Name), min(x, chartWide-lastLabel)
 		}
 		c.Bars = append(c.Bars, b)
 	}
@@ -118,7 +127,7 @@ func Lying(lines []Line) Chart {
 		y := float64(i * rowHigh)
 		good, all := round(float64(l.Verified+l.Expired)*scale), round(float64(l.Total())*scale)
 		c.Bars = append(c.Bars, Bar{
-			Good: Box{0, y + labelRoom, good, labelRoom}, Rest: Box{good, y + labelRoom, all - good, labelRoom},
+			Good: Box{0, y + labelRoom, good, labelRoom}, Rest: Box{good, y + labelRoom, round(all - good), labelRoom},
 			Label: l.Name, LabelY: y + 18,
 		})
 	}

@@ -44,6 +44,9 @@ type reportData struct {
 	Files []file
 }
 
+// InTime reports whether the lines follow each other in time.
+func (data reportData) InTime() bool { return data.By == "day" || data.By == "month" }
+
 // query is a report that somebody asks for.
 type query struct {
 	form        *page.Form
@@ -106,7 +109,7 @@ func (data *reportData) count(q query, counts []backend.Count) {
 		all, name = overview.Days(q.first, q.last), func(c backend.Count) string { return c.Day }
 	}
 	data.Lines, data.Sum = overview.Lines(counts, name, all)
-	if all != nil {
+	if data.InTime() {
 		data.Chart = overview.Standing(data.Lines)
 	} else {
 		data.Chart = overview.Lying(data.Lines)
