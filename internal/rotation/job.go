@@ -135,7 +135,7 @@ func total(counts map[rewrap.Version]int64) (n int64) {
 
 // settle waits until every process works with the keys as they are now.
 func (k *Keeper) settle(ctx context.Context) error {
-	wait := k.cfg.Ring.Settle()
+	wait := k.cfg.Settle
 	k.note(func(p *Progress) {
 		p.State, p.Until = Waiting, k.cfg.Now().Add(wait).UTC().Format(time.RFC3339)
 	})

@@ -63,6 +63,9 @@ type Config struct {
 	// have not heard of that yet seal under it for as long as their ring's
 	// Refresh. Default 10 minutes.
 	Grace time.Duration
+	// Settle is how long to wait until every process has heard of a change of a
+	// look-up key; default Ring.Settle().
+	Settle time.Duration
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 }
@@ -86,6 +89,9 @@ func New(c Config) *Keeper {
 	}
 	if c.Grace == 0 {
 		c.Grace = 10 * time.Minute
+	}
+	if c.Settle == 0 && c.Ring != nil {
+		c.Settle = c.Ring.Settle()
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -25,6 +25,7 @@ type note struct {
 // house is a service with two owners and sealed notes.
 type house struct {
 	fault *storetest.Fault
+	root  *keyring.File
 	ring  *keyring.Ring
 	docs  *store.Of[note]
 	vault *vault.Vault
@@ -55,6 +56,7 @@ func newHouse(t *testing.T, notes int) *house {
 	must(t, keyring.CreateFile(file))
 	root, err := keyring.OpenFile(file)
 	must(t, err)
+	h.root = root
 	h.ring, err = keyring.Open(t.Context(), keyring.Config{Root: root, DB: h.fault, Now: h.clock})
 	must(t, err)
 	key, err := h.ring.Secret(t.Context(), "audit")

@@ -81,6 +81,7 @@ type world struct {
 	perHour  int
 	announce webhook.Announce
 	vault    *vault.Vault // of the process opened last
+	ring     *keyring.Ring
 	service  *firmcard.Service
 	handler  http.Handler
 	logged   bytes.Buffer
@@ -120,7 +121,7 @@ func (w *world) process() (*firmcard.Service, http.Handler) {
 	must(w.t, err)
 	record, err := audit.Open(ctx, audit.Config{DB: w.db, Key: key, Now: w.now})
 	must(w.t, err)
-	w.vault = vault.New(vault.Config{Keys: ring})
+	w.vault, w.ring = vault.New(vault.Config{Keys: ring}), ring
 	log := slog.New(slog.NewTextHandler(&w.logged, nil))
 	s, err := firmcard.Open(ctx, firmcard.Config{
 		DB: w.db, Vault: w.vault, Audit: record, Require: require,
