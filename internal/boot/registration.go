@@ -45,7 +45,7 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 	firms := p.directory(s)
 	guard := tenant.New(tenant.Config{Authenticate: b.authenticate, Role: roleIn(firms)})
 	log := p.Log.Of(chassis.CardService)
-	hooks, err := p.openWebhooks(ctx, s, b, guard)
+	hooks, err := p.openWebhooks(ctx, s, b, webhooksOf{guard, firms})
 	if err != nil {
 		return err
 	}

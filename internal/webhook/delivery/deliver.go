@@ -94,10 +94,22 @@ func (s *Service) trouble(ctx context.Context, err error) outcome {
 	if err == nil || errors.Is(err, store.ErrStale) {
 		return fine
 	}
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !errors.Is(err, errSuspended) {
 		s.c.Log.WarnContext(ctx, "webhook delivery is put off", slog.String("error.message", err.Error()))
 	}
 	return stuck
+}
+
+// errSuspended leaves a delivery as it is, until its firm is suspended no more.
+var errSuspended = errors.New("webhook: the firm is suspended")
+
+// active fails with errSuspended for a firm that is suspended.
+func (s *Service) active(ctx context.Context, firmID string) error {
+	suspended, err := s.c.Suspended(ctx, firmID)
+	if err == nil && suspended {
+		err = errSuspended
+	}
+	return err
 }
 
 // take makes the delivery ours for as long as a call takes; ok is false when
@@ -109,6 +121,9 @@ func (s *Service) take(ctx context.Context, t turn) (r store.Record[document], o
 		return r, false, nil
 	}
 	if err != nil {
+		return r, false, err
+	}
+	if err := s.active(ctx, r.Value.Firm); err != nil {
 		return r, false, err
 	}
 	now, d := s.now(), &r.Value

@@ -19,7 +19,8 @@
 // Each endpoint has a lane of its own, in the store and in memory. A lane
 // begins with one call at a time and makes a few at once while its endpoint is
 // quick; one that fails or is slow gets one again. So the places for calls are
-// not all taken by those who keep them long.
+// not all taken by those who keep them long. The lanes of a suspended firm stand
+// still, at the price of a look at the first of each.
 package delivery
 
 import (
@@ -116,6 +117,9 @@ type Config struct {
 	// Require makes the check of a route: who sent a request, and that he holds
 	// the scope; tenant.Guard's.
 	Require func(scope string) httpserver.Authenticate
+	// Suspended tells whether a firm is suspended: what it is to be told waits
+	// until it is no more, as long as the log is kept. Default: no firm is.
+	Suspended func(ctx context.Context, firmID string) (bool, error)
 	// Parallel is how many calls are made at once, PerEndpoint how many of them
 	// to one endpoint; default 512 and 4.
 	Parallel, PerEndpoint int
@@ -151,6 +155,9 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	})
 	if err != nil {
 		return nil, err
+	}
+	if c.Suspended == nil {
+		c.Suspended = func(context.Context, string) (bool, error) { return false, nil }
 	}
 	if c.Parallel <= 0 {
 		c.Parallel = 512

@@ -179,7 +179,11 @@ func (s *Service) lookIntoStore(ctx context.Context) {
 		}
 		endpointID, _, _ := strings.Cut(first.Value.Lane, "/")
 		if !first.Value.due().After(now) && s.dry(endpointID) {
-			s.takeUp(ctx, endpointID, now)
+			if err := s.active(ctx, first.Value.Firm); err == nil {
+				s.takeUp(ctx, endpointID, now)
+			} else if !errors.Is(err, errSuspended) {
+				s.unreadable(ctx, err)
+			}
 		}
 		behind = endpointID + "0" // follows the slash
 	}

@@ -398,3 +398,58 @@ func TestTwoProcessesSendOnce(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatIsForASuspendedFirmWaits would fail if a suspended firm were called, if
+// what it should have been told were lost or counted as failed, or if it held up
+// another firm.
+func TestWhatIsForASuspendedFirmWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &far{answer: func(d webhook.Delivery) (webhook.Answer, time.Duration) { return status(200), time.Millisecond }}
+		var mu sync.Mutex
+		var state error
+		suspended := false
+		set := func(is bool, err error) { mu.Lock(); defer mu.Unlock(); suspended, state = is, err }
+		w := newWorld(t, func(w *world) {
+			w.cfg.Client, w.cfg.Poll = f, time.Minute
+			w.cfg.Suspended = func(_ context.Context, firm string) (bool, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				return firm == "firm_acme" && suspended, state
+			}
+		})
+		hook := w.create(acme, farURL)
+		w.create(other, "https://hooks.example.com/other")
+		set(true, nil)
+		stop := w.run()
+		const events = 300
+		for range events { // more than are read at once
+			w.happens(event("firm_acme", webhook.CardEnabled))
+		}
+		w.happens(event("firm_other", webhook.CardEnabled))
+		time.Sleep(24 * time.Hour)
+		if all := f.heard(); len(all) != 1 || !strings.HasSuffix(all[0].url, "/other") {
+			t.Errorf("while it is suspended %d calls were made", len(all))
+		}
+		if h := w.hook(acme, hook.ID); h.Status != "enabled" || !h.Failing.IsZero() {
+			t.Errorf("its endpoint is %+v", h)
+		}
+		set(false, context.DeadlineExceeded) // nobody can tell
+		time.Sleep(5 * time.Minute)
+		if n := len(f.heard()); n != 1 {
+			t.Errorf("while nobody can tell %d calls were made", n-1)
+		}
+		set(false, nil)
+		time.Sleep(5 * time.Minute)
+		ids := map[string]bool{}
+		for _, c := range f.heard() {
+			ids[c.id] = true
+		}
+		if n := len(f.heard()); n != events+1 || len(ids) != events+1 {
+			t.Errorf("afterwards %d calls of %d events were made, want %d", n-1, len(ids)-1, events)
+		}
+		if all := w.log(acme, hook.ID, "?status=waiting").Data; len(all) != 0 {
+			t.Errorf("%d still wait", len(all))
+		}
+		stop()
+	})
+}
