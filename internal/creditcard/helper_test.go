@@ -66,6 +66,7 @@ type world struct {
 	handler http.Handler
 	service *creditcard.Service
 	vault   *watched // of the process opened last
+	ring    *keyring.Ring
 	logged  bytes.Buffer
 	log     *slog.Logger
 }
@@ -101,6 +102,7 @@ func (w *world) process() (*creditcard.Service, http.Handler) {
 		DB: w.db, Key: w.secret(ring, "idempotency"), Sealer: ring, Now: w.clock.now,
 	})
 	must(w.t, err)
+	w.ring = ring
 	w.vault = &watched{Vault: vault.New(vault.Config{Keys: ring})}
 	s, err := creditcard.Open(ctx, creditcard.Config{
 		DB: w.db, Vault: w.vault, Audit: record, Idempotency: once,

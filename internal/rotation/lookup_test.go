@@ -130,7 +130,7 @@ func TestLookupKeysAreExchangedAndTheOldOnesDestroyed(t *testing.T) {
 // done twice, or if a key were exchanged twice or left out.
 func TestAnExchangeThatWasCutShortIsEnded(t *testing.T) {
 	ended := false
-	for skip := 0; !ended; skip++ {
+	for skip := 0; !ended; skip += 2 {
 		if skip > 60 {
 			t.Fatal("it never ends")
 		}
