@@ -1,13 +1,11 @@
 // Package audit owns the append-only record of who did what (decision D9,
 // PCI DSS 10.2 and 10.3): records chained by HMAC, one chain per process, and
 // the check that nothing was altered. It decides nothing: the domain says what
-// an act is, records it with Begin before it acts, and with End what came of
-// it. Without a writable record Begin fails, and then the act must not happen.
+// an act is, and Do has it on record before it happens, and its outcome after.
+// Without a writable record the act does not happen.
 //
-//	act, err := log.Begin(ctx, audit.Entry{Act: "card.add", Actor: sub, Owner: sub, From: addr, Request: id})
-//	if err != nil { return err } // 503 DATABASE_ERROR
-//	… act …
-//	err = act.End(ctx, audit.Success)
+//	e := audit.Entry{Act: "card.add", Actor: sub, Owner: sub, From: addr, Request: id}
+//	err := log.Do(ctx, e, func(*audit.Act) error { … act … }) // or 503 DATABASE_ERROR, and nothing happened
 //
 // # What is kept
 //
@@ -20,12 +18,12 @@
 package audit
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"sync"
 	"time"
@@ -72,6 +70,9 @@ type Config struct {
 	// Chain names the chain, of letters, digits, "-" and "_"; by default
 	// random. Processes that share a name share the chain.
 	Chain string
+	// Log is told of outcomes that Do could not put on record, by default
+	// slog.Default().
+	Log *slog.Logger
 	// Now is the clock, by default time.Now.
 	Now func() time.Time
 }
@@ -79,6 +80,7 @@ type Config struct {
 // Log appends to one chain. It is safe for concurrent use.
 type Log struct {
 	books
+	log   *slog.Logger
 	now   func() time.Time
 	chain string
 
@@ -88,18 +90,21 @@ type Log struct {
 
 	mu    sync.Mutex
 	queue []*waiting
+	late  *time.Timer    // writes outcomes that nobody waits for; nil when there are none
+	tail  sync.WaitGroup // of late
 	// writing is since when the oldest of the records being written waits;
 	// zero while none is.
 	writing time.Time
 	stats   Stats // but for its Lag
 }
 
-// waiting is a caller whose record is not written yet.
+// waiting is a record that is not written yet, and who waits for that.
 type waiting struct {
 	since time.Time
 	rec   record
 	done  chan struct{} // closed when rec.Number or err is known
 	err   error
+	lost  func(error) // called with err when nobody waits; else nil
 }
 
 // Act is an act whose beginning is on record.
@@ -110,12 +115,18 @@ type Act struct {
 	once  sync.Once
 }
 
+// ErrUnrecorded says that something is not on record, or may not be.
+var ErrUnrecorded = errors.New("audit: not recorded")
+
 var chainShape = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // Open starts a chain, or goes on with one of the same name, and records that.
 func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if cfg.Chain == "" {
 		cfg.Chain = rand.Text()
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -127,7 +138,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{books: b, now: cfg.Now, chain: cfg.Chain, turn: make(chan struct{}, 1)}
+	l := &Log{books: b, log: cfg.Log, now: cfg.Now, chain: cfg.Chain, turn: make(chan struct{}, 1)}
 	if l.head, err = b.headOf(ctx, cfg.Chain); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
@@ -171,18 +182,16 @@ func (a *Act) Explain(words string) {
 // ctx is cancelled, since the act has happened. Only the first call counts.
 func (a *Act) End(ctx context.Context, result string) (err error) {
 	a.once.Do(func() {
-		rec := a.begin
-		rec.Begin, rec.Result = a.begin.Number, clean(result)
-		rec.Reason = cmp.Or(a.words, rec.Reason)
-		_, err = a.log.append(context.WithoutCancel(ctx), rec)
+		_, err = a.log.append(context.WithoutCancel(ctx), a.outcome(result))
 	})
 	return err
 }
 
-// Close records that the chain ends here, so that a cut is found. The log must
-// not be used by others any more.
+// Close records that the chain ends here, so that a cut is found; outcomes that
+// nobody waited for come before. The log must not be used by others any more.
 func (l *Log) Close(ctx context.Context) error {
 	rec, err := l.append(ctx, record{Act: actClose})
+	l.tail.Wait()
 	if err != nil {
 		return err
 	}
@@ -211,7 +220,7 @@ func (l *Log) append(ctx context.Context, rec record) (record, error) {
 		return rec, l.abandon(ctx, w)
 	}
 	if w.err != nil {
-		return rec, problem.Database(w.err)
+		return rec, problem.Database(fmt.Errorf("%w: %w", ErrUnrecorded, w.err))
 	}
 	return w.rec, nil
 }
@@ -238,7 +247,8 @@ func (w *waiting) isDone() bool {
 	}
 }
 
-// flush writes the oldest waiting records. The caller holds turn.
+// flush writes the oldest waiting records, if there are any. The caller holds
+// turn.
 func (l *Log) flush(ctx context.Context) {
 	l.mu.Lock()
 	n := min(len(l.queue), maxBatch)
@@ -248,6 +258,9 @@ func (l *Log) flush(ctx context.Context) {
 		l.writing = batch[0].since
 	}
 	l.mu.Unlock()
+	if n == 0 {
+		return
+	}
 	recs := make([]record, n)
 	for i, w := range batch {
 		recs[i] = w.rec
@@ -257,6 +270,9 @@ func (l *Log) flush(ctx context.Context) {
 	for i, w := range batch {
 		w.rec, w.err = recs[i], err
 		close(w.done)
+		if err != nil && w.lost != nil {
+			w.lost(err)
+		}
 	}
 }
 

@@ -19,9 +19,17 @@ type line struct {
 	Result string `bson:"result"` // empty: about to happen
 }
 
+// settle waits for the outcomes of all acts so far.
+func (w *world) settle() {
+	for _, r := range w.records {
+		r.Settle()
+	}
+}
+
 // audited returns the records of an act with a result, and a reason unless "".
 func (w *world) audited(act, result, reason string) []line {
 	w.t.Helper()
+	w.settle()
 	records, err := w.db.Collection(w.t.Context(), store.Spec{Name: "Audit", Ordered: []string{"at"}})
 	must(w.t, err)
 	var found []line

@@ -49,7 +49,7 @@ func (s *Service) add(ctx context.Context, who caller, d details, key string) ([
 	}
 	return s.once.Do(ctx, request, func(ctx context.Context, ids []string) ([]byte, error) {
 		var added Card
-		err := s.audited(ctx, who.entry(actAdd, ids[0]), func() (err error) {
+		err := s.audited(ctx, who.entry(actAdd, ids[0]), func(*audit.Act) (err error) {
 			added, err = s.insert(ctx, who, d, ids)
 			return err
 		})
@@ -173,7 +173,7 @@ func (s *Service) change(ctx context.Context, who caller, v pathValue, ch change
 		return Card{}, err
 	}
 	var changed Card
-	err = s.audited(ctx, who.entry(ch.act, token), func() error {
+	err = s.audited(ctx, who.entry(ch.act, token), func(*audit.Act) error {
 		_, err := s.holders.Update(ctx, who.id, func(h *cardholder) error {
 			c := h.find(reference{token: token})
 			if c == nil {

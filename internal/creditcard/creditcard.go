@@ -166,33 +166,14 @@ func (c caller) entry(act, object string) audit.Entry {
 	return audit.Entry{Act: act, Actor: c.actor, Object: object, Owner: c.id, From: c.from, Request: c.request}
 }
 
-// audited records e, whose object is a card's token or a cardholder's id, does it,
-// and records the outcome. Without the first record nothing happens (decision
-// D9); without the second the act stands, and the record of it too.
-func (s *Service) audited(ctx context.Context, e audit.Entry, do func() error) error {
-	a, err := s.audit.Begin(ctx, e)
-	if err != nil {
+// audited does what e says, on record; e's object is a card's token or a
+// cardholder's id.
+func (s *Service) audited(ctx context.Context, e audit.Entry, do func(*audit.Act) error) error {
+	err := s.audit.Do(ctx, e, do)
+	if errors.Is(err, audit.ErrUnrecorded) {
 		s.metrics.unaudited.Inc()
-		return err
-	}
-	err = do()
-	if failed := a.End(ctx, resultOf(err)); failed != nil {
-		s.log.LogAttrs(ctx, slog.LevelError, "outcome of an act was not recorded",
-			slog.String("event.action", e.Act), slog.String("error.message", failed.Error()))
 	}
 	return err
-}
-
-// resultOf is the outcome of an act for its audit record.
-func resultOf(err error) string {
-	if err == nil {
-		return audit.Success
-	}
-	switch problem.From(err).Kind {
-	case problem.Internal, problem.Unavailable, problem.Timeout:
-		return audit.Failed
-	}
-	return audit.Refused
 }
 
 // lookup is the look-up values of a number. The customer is part of the owner,

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"ccms/internal/audit"
 	"ccms/internal/retention"
 	"ccms/internal/store"
 	"ccms/internal/vault/rewrap"
@@ -126,7 +127,7 @@ func (s *Service) eraseOverdue(ctx context.Context, r store.Record[cardholder], 
 		if !c.overdue(cutoff) {
 			continue
 		}
-		err := s.audited(ctx, who.entry(actErase, c.Token), func() error {
+		err := s.audited(ctx, who.entry(actErase, c.Token), func(*audit.Act) error {
 			_, err := s.holders.Update(ctx, r.ID, func(h *cardholder) error {
 				h.erase(c.Token, cutoff)
 				return nil
@@ -149,7 +150,7 @@ func (s *Service) eraseOverdue(ctx context.Context, r store.Record[cardholder], 
 // nothing new; asked again it does the same again.
 func (s *Service) eraseHolder(ctx context.Context, who caller) error {
 	mark := cardholder{Cards: []creditCard{}, Erased: true, ExpiresAt: s.now().Add(erasedFor)}
-	return s.audited(ctx, who.entry(actErase, who.id), func() error {
+	return s.audited(ctx, who.entry(actErase, who.id), func(*audit.Act) error {
 		erased := 0
 		for {
 			_, err := s.holders.Update(ctx, who.id, func(h *cardholder) error {
@@ -173,7 +174,7 @@ func (s *Service) eraseHolder(ctx context.Context, who caller) error {
 
 // export returns every card kept for a cardholder, deleted ones too, masked.
 func (s *Service) export(ctx context.Context, who caller) (cards []Card, err error) {
-	err = s.audited(ctx, who.entry(actExport, who.id), func() error {
+	err = s.audited(ctx, who.entry(actExport, who.id), func(*audit.Act) error {
 		h, err := s.holder(ctx, who.id)
 		cards = h.all()
 		return err

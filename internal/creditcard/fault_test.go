@@ -100,6 +100,7 @@ func TestAnActStandsWhenOnlyItsOutcomeIsNotRecorded(t *testing.T) {
 	c := w.add("alice", visa)
 	w.db.Add(storetest.Rule{Collection: "Audit", Op: storetest.Insert, Skip: 1, Err: errDisk})
 	want(t, w.delete("alice", c.id()), 200, "")
+	w.settle()
 	w.db.Clear()
 	want(t, w.delete("alice", c.id()), 409, "ALREADY_DELETED")
 	if n := len(w.audited("card.delete", "", "")); n != 2 {

@@ -69,6 +69,7 @@ type world struct {
 	ring    *keyring.Ring
 	logged  bytes.Buffer
 	log     *slog.Logger
+	records []*audit.Log
 }
 
 // retention is how long deleted cards are kept here.
@@ -96,8 +97,9 @@ func (w *world) process() (*creditcard.Service, http.Handler) {
 	ctx := w.t.Context()
 	ring, err := keyring.Open(ctx, keyring.Config{Root: w.root, DB: w.db, Now: w.clock.now})
 	must(w.t, err)
-	record, err := audit.Open(ctx, audit.Config{DB: w.db, Key: w.secret(ring, "audit"), Now: w.clock.now})
+	record, err := audit.Open(ctx, audit.Config{DB: w.db, Key: w.secret(ring, "audit"), Log: w.log, Now: w.clock.now})
 	must(w.t, err)
+	w.records = append(w.records, record)
 	once, err := idempotency.Open(ctx, idempotency.Config{
 		DB: w.db, Key: w.secret(ring, "idempotency"), Sealer: ring, Now: w.clock.now,
 	})

@@ -22,6 +22,9 @@ type record struct {
 // acts are the records of an act with a result, "" for those before it.
 func (w *world) acts(t testing.TB, act, result string) (found []record) {
 	t.Helper()
+	for _, r := range w.records {
+		r.Settle()
+	}
 	c, err := w.db.Collection(t.Context(), store.Spec{Name: "Audit", Ordered: []string{"at"}})
 	must(t, err)
 	for d, err := range c.Find(t.Context(), store.Query{}) {

@@ -77,6 +77,7 @@ type world struct {
 	service  *registration.Service
 	cards    *firmcard.Service
 	pipeline *verification.Pipeline
+	records  []*audit.Log
 	handler  http.Handler
 	logged   *bytes.Buffer
 	log      *slog.Logger
@@ -108,8 +109,9 @@ func (w *world) process() (*registration.Service, http.Handler) {
 	ring, err := keyring.Open(ctx, keyring.Config{Root: w.root, DB: w.db, Now: w.now})
 	must(w.t, err)
 	w.secrets = map[string]secret.Bytes{"audit": w.secret(ring, "audit")}
-	record, err := audit.Open(ctx, audit.Config{DB: w.db, Key: w.secrets["audit"], Now: w.now})
+	record, err := audit.Open(ctx, audit.Config{DB: w.db, Key: w.secrets["audit"], Log: w.log, Now: w.now})
 	must(w.t, err)
+	w.records = append(w.records, record)
 	once, err := idempotency.Open(ctx, idempotency.Config{
 		DB: w.db, Key: w.secret(ring, "idempotency"), Sealer: ring, Now: w.now,
 	})
@@ -123,7 +125,7 @@ func (w *world) process() (*registration.Service, http.Handler) {
 	})
 	must(w.t, err)
 	rules, err := settings.Open(ctx, settings.Config{
-		DB: w.db, Audit: record, Adopt: w.pipeline.Adopt, Require: w.guard, Log: w.log, Now: w.now,
+		DB: w.db, Audit: record, Adopt: w.pipeline.Adopt, Require: w.guard, Now: w.now,
 	})
 	must(w.t, err)
 	var cards registration.Cards = w.cards

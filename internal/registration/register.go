@@ -65,8 +65,10 @@ func (s *Service) register(ctx context.Context, q request) ([]byte, error) {
 			return nil, errors.New("registration: a claimed id is none")
 		}
 		k := ledger.Key{Firm: q.who.firm, Mode: q.who.mode, ID: id}
-		err := s.audited(ctx, q.who.entry(actCreate, ids[0]), func() (string, error) {
-			return s.create(ctx, k, q, ids[1])
+		err := s.audited(ctx, q.who.entry(actCreate, ids[0]), func(a *audit.Act) error {
+			decided, err := s.create(ctx, k, q, ids[1])
+			a.Explain(decided)
+			return err
 		})
 		if err != nil {
 			return nil, err
@@ -183,8 +185,8 @@ func (s *Service) delete(ctx context.Context, who caller, text string) error {
 	if err != nil {
 		return err
 	}
-	err = s.audited(ctx, who.entry(actDelete, k.ID.String()), func() (string, error) {
-		return "", s.ledger.Delete(ctx, k)
+	err = s.audited(ctx, who.entry(actDelete, k.ID.String()), func(*audit.Act) error {
+		return s.ledger.Delete(ctx, k)
 	})
 	if err == nil {
 		s.pipeline.DropCode(k.ID.String())

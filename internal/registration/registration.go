@@ -11,6 +11,7 @@ package registration
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -22,7 +23,6 @@ import (
 	"ccms/internal/idempotency"
 	"ccms/internal/identity"
 	"ccms/internal/outbox"
-	"ccms/internal/problem"
 	"ccms/internal/registration/firmcard"
 	"ccms/internal/registration/ledger"
 	"ccms/internal/registration/verification"
@@ -188,32 +188,11 @@ func (c caller) entry(act, object string) audit.Entry {
 	return audit.Entry{Act: act, Actor: c.actor, Object: object, Owner: c.firm, From: c.from, Request: c.request}
 }
 
-// audited records e, does it, and records the outcome, with the words do
-// returns for it. Without the first record nothing happens (decision D9);
-// without the second the act stands, and the record of it too.
-func (s *Service) audited(ctx context.Context, e audit.Entry, do func() (string, error)) error {
-	a, err := s.audit.Begin(ctx, e)
-	if err != nil {
+// audited does what e says, on record.
+func (s *Service) audited(ctx context.Context, e audit.Entry, do func(*audit.Act) error) error {
+	err := s.audit.Do(ctx, e, do)
+	if errors.Is(err, audit.ErrUnrecorded) {
 		s.metrics.unaudited.Inc()
-		return err
-	}
-	words, err := do()
-	a.Explain(words)
-	if failed := a.End(ctx, resultOf(err)); failed != nil {
-		s.log.LogAttrs(ctx, slog.LevelError, "outcome of an act was not recorded",
-			slog.String("event.action", e.Act), slog.String("error.message", failed.Error()))
 	}
 	return err
-}
-
-// resultOf is the outcome of an act for its audit record.
-func resultOf(err error) string {
-	if err == nil {
-		return audit.Success
-	}
-	switch problem.From(err).Kind {
-	case problem.Internal, problem.Unavailable, problem.Timeout:
-		return audit.Failed
-	}
-	return audit.Refused
 }

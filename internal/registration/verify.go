@@ -183,7 +183,7 @@ func (s *Service) giveUp(ctx context.Context, k ledger.Key, r ledger.Registratio
 func (s *Service) decide(ctx context.Context, k ledger.Key, r ledger.Registration, v verification.Verdict) error {
 	r.Decide(v, s.now())
 	e := audit.Entry{Act: actDecide, Actor: "registration", Object: k.ID.String(), Owner: k.Firm, Request: httpserver.RequestID(ctx)}
-	return s.audited(ctx, e, func() (string, error) {
+	return s.audited(ctx, e, func(a *audit.Act) error {
 		err := s.announce.Around(ctx, s.event(k, &r), func() error {
 			done, err := s.ledger.Settle(ctx, k, v, s.now())
 			if err == nil && !done {
@@ -191,14 +191,16 @@ func (s *Service) decide(ctx context.Context, k ledger.Key, r ledger.Registratio
 			}
 			return err
 		})
+		a.Explain(words(v))
 		switch {
 		case errors.Is(err, store.ErrNotFound):
-			return "deleted meanwhile", nil
+			a.Explain("deleted meanwhile")
+			return nil
 		case errors.Is(err, errSettled):
-			return words(v), nil
+			return nil
 		case err == nil:
 			s.metrics.decided(v.Status)
 		}
-		return words(v), err
+		return err
 	})
 }

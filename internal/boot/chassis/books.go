@@ -29,6 +29,7 @@ func (p *Process) OpenAudit(ctx context.Context, s *Service, ring *keyring.Ring,
 	if err != nil {
 		return nil, err
 	}
+	cfg.Log = p.Log.Of(s.Name)
 	log, err := audit.Open(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open audit log: %w", err)

@@ -10,6 +10,7 @@ package firmcard
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -163,33 +164,13 @@ func (c caller) sees(d document) bool {
 	return c.firm != "" && d.Firm == c.firm && (c.mode == "" || d.Mode == c.mode)
 }
 
-// audited records e, does it, and records the outcome. Without the first record
-// nothing happens (decision D9); without the second the act stands, and the
-// record of it too.
-func (s *Service) audited(ctx context.Context, e audit.Entry, do func() error) error {
-	a, err := s.audit.Begin(ctx, e)
-	if err != nil {
+// audited does what e says, on record.
+func (s *Service) audited(ctx context.Context, e audit.Entry, do func(*audit.Act) error) error {
+	err := s.audit.Do(ctx, e, do)
+	if errors.Is(err, audit.ErrUnrecorded) {
 		s.metrics.unaudited.Inc()
-		return err
-	}
-	err = do()
-	if failed := a.End(ctx, resultOf(err)); failed != nil {
-		s.log.LogAttrs(ctx, slog.LevelError, "outcome of an act was not recorded",
-			slog.String("event.action", e.Act), slog.String("error.message", failed.Error()))
 	}
 	return err
-}
-
-// resultOf is the outcome of an act for its audit record.
-func resultOf(err error) string {
-	if err == nil {
-		return audit.Success
-	}
-	switch problem.From(err).Kind {
-	case problem.Internal, problem.Unavailable, problem.Timeout:
-		return audit.Failed
-	}
-	return audit.Refused
 }
 
 // listed is a card's place in its firm's list.

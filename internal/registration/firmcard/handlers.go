@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"ccms/internal/audit"
 	"ccms/internal/card"
 	"ccms/internal/httpserver"
 	"ccms/internal/listing"
@@ -183,7 +184,7 @@ func (s *Service) change(ctx context.Context, who caller, ch change) (Card, erro
 	if err := ch.do(&r.Value); err != nil {
 		return Card{}, err
 	}
-	err = s.audited(ctx, who.entry(ch.act, ch.token), func() error {
+	err = s.audited(ctx, who.entry(ch.act, ch.token), func(*audit.Act) error {
 		return s.announceTo(before.Status != r.Value.Status).Around(ctx, s.event(ch.act, ch.token, before), func() (err error) {
 			r, err = s.cards.Update(ctx, ch.token, ch.do)
 			if errors.Is(err, store.ErrNotFound) {

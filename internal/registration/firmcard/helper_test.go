@@ -85,6 +85,7 @@ type world struct {
 	service  *firmcard.Service
 	handler  http.Handler
 	logged   bytes.Buffer
+	records  []*audit.Log
 }
 
 func newWorld(t testing.TB) *world {
@@ -119,10 +120,11 @@ func (w *world) process() (*firmcard.Service, http.Handler) {
 	must(w.t, err)
 	key, err := ring.Secret(ctx, "audit")
 	must(w.t, err)
-	record, err := audit.Open(ctx, audit.Config{DB: w.db, Key: key, Now: w.now})
-	must(w.t, err)
-	w.vault, w.ring = vault.New(vault.Config{Keys: ring}), ring
 	log := slog.New(slog.NewTextHandler(&w.logged, nil))
+	record, err := audit.Open(ctx, audit.Config{DB: w.db, Key: key, Log: log, Now: w.now})
+	must(w.t, err)
+	w.records = append(w.records, record)
+	w.vault, w.ring = vault.New(vault.Config{Keys: ring}), ring
 	s, err := firmcard.Open(ctx, firmcard.Config{
 		DB: w.db, Vault: w.vault, Audit: record, Require: require,
 		Announce: w.announce, RevealPerHour: w.perHour, Retention: retention, Log: log, Now: w.now,
@@ -240,6 +242,9 @@ type line struct {
 // audited returns the records of an act with a result.
 func (w *world) audited(act, result string) []line {
 	w.t.Helper()
+	for _, r := range w.records {
+		r.Settle()
+	}
 	records, err := w.db.Collection(w.t.Context(), store.Spec{Name: "Audit", Ordered: []string{"at"}})
 	must(w.t, err)
 	var found []line

@@ -56,7 +56,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 		}
 		for _, r := range page {
 			e := audit.Entry{Act: actErase, Actor: "creditcard", Object: r.ID, Owner: r.Value.Firm}
-			err := s.audited(ctx, e, func() error {
+			err := s.audited(ctx, e, func(*audit.Act) error {
 				err := s.cards.Delete(ctx, r.ID, r.Rev)
 				if errors.Is(err, store.ErrStale) {
 					return nil // another instance was first

@@ -48,7 +48,7 @@ func (s *Service) reveal(ctx context.Context, who caller, token, reason string) 
 	var out secret.Bytes
 	event := s.event(actReveal, token, d)
 	event.Data.Reason = reason
-	err = s.audited(ctx, e, func() error {
+	err = s.audited(ctx, e, func(*audit.Act) error {
 		return s.announce.Around(ctx, event, func() (err error) {
 			out, err = s.open(ctx, token, d)
 			return err
@@ -81,7 +81,7 @@ func (s *Service) revealable(ctx context.Context, who caller, token string) (doc
 // refused puts on record that somebody asked for a number and was refused
 // (PCI DSS 10.2.1.4), and returns err.
 func (s *Service) refused(ctx context.Context, e audit.Entry, err error) error {
-	if resultOf(err) != audit.Refused {
+	if audit.ResultOf(err) != audit.Refused {
 		return err
 	}
 	if failed := s.audit.Note(ctx, e, audit.Refused); failed != nil {

@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"ccms/internal/audit"
 	"ccms/internal/card"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
@@ -51,7 +52,7 @@ func (s *Service) handleCreate(r *http.Request, in createBody) (secret.Bytes, er
 	text := newSecret()
 	defer clear(text)
 	d.Hash, _ = hashOf(text)
-	err = s.audited(r.Context(), entry(r, actCreate, id), func() error {
+	err = s.audited(r.Context(), entry(r, actCreate, id), func(*audit.Act) error {
 		return s.links.Insert(r.Context(), id, d)
 	})
 	if err != nil {
@@ -210,7 +211,7 @@ func (s *Service) handleRevoke(r *http.Request, _ httpserver.None) (httpserver.M
 	if err != nil {
 		return httpserver.Message{}, err
 	}
-	err = s.audited(ctx, entry(r, actRevoke, id), func() error {
+	err = s.audited(ctx, entry(r, actRevoke, id), func(*audit.Act) error {
 		_, err := s.links.Update(ctx, id, func(d *document) error {
 			if d.RevokedAt.IsZero() {
 				d.RevokedAt = s.c.Now()

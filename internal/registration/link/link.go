@@ -16,7 +16,6 @@ import (
 	"ccms/internal/audit"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
-	"ccms/internal/problem"
 	"ccms/internal/store"
 )
 
@@ -104,32 +103,11 @@ func entry(r *http.Request, act, id string) audit.Entry {
 	return e
 }
 
-// audited records e, does it, and records the outcome. Without the first record
-// nothing happens (decision D9).
-func (s *Service) audited(ctx context.Context, e audit.Entry, do func() error) error {
-	a, err := s.c.Audit.Begin(ctx, e)
-	if err != nil {
-		return err
-	}
-	err = do()
-	if failed := a.End(ctx, resultOf(err)); failed != nil {
-		s.c.Log.LogAttrs(ctx, slog.LevelError, "outcome of an act was not recorded",
-			slog.String("event.action", e.Act), slog.String("error.message", failed.Error()))
-	}
+// audited does what e says, on record.
+func (s *Service) audited(ctx context.Context, e audit.Entry, do func(*audit.Act) error) error {
+	err := s.c.Audit.Do(ctx, e, do)
 	if err == nil {
 		s.metrics.count(e.Act)
 	}
 	return err
-}
-
-// resultOf is the outcome of an act for its audit record.
-func resultOf(err error) string {
-	if err == nil {
-		return audit.Success
-	}
-	switch problem.From(err).Kind {
-	case problem.Internal, problem.Unavailable, problem.Timeout:
-		return audit.Failed
-	}
-	return audit.Refused
 }

@@ -85,7 +85,7 @@ func (s *Service) Submit(ctx context.Context, text string, register func(context
 	e := audit.Entry{
 		Act: actSubmit, Actor: rec.ID, Object: rec.ID, Owner: rec.Value.Firm, Request: httpserver.RequestID(ctx),
 	}
-	return s.audited(ctx, e, func() error {
+	return s.audited(ctx, e, func(*audit.Act) error {
 		claimed, err := s.links.Update(ctx, rec.ID, func(d *document) error {
 			return d.claim(rec.Value.Registration, s.c.NewID(), s.c.Now())
 		})
@@ -106,7 +106,7 @@ func (s *Service) finish(ctx context.Context, link, registration string, err err
 		if err == nil {
 			d.settle(registration, s.c.Now())
 		} else {
-			d.release(registration, resultOf(err) == audit.Refused)
+			d.release(registration, audit.ResultOf(err) == audit.Refused)
 		}
 		return nil
 	})

@@ -145,7 +145,7 @@ func (s *Service) handlePut(r *http.Request, in body) (secret.Bytes, error) {
 	var kept Settings
 	var made secret.Bytes
 	defer func() { made.Wipe() }()
-	err = s.audited(r.Context(), e, func() error {
+	err = s.c.Audit.Do(r.Context(), e, func(*audit.Act) error {
 		kept, made, err = s.change(r.Context(), p.FirmID, mode, Settings{*in.Rules})
 		return err
 	})
@@ -197,32 +197,4 @@ func (s *Service) change(ctx context.Context, firm, mode string, in Settings) (S
 			return Settings{}, secret.Bytes{}, err
 		}
 	}
-}
-
-// audited records e, does it, and records the outcome. Without the first record
-// nothing happens (decision D9); without the second the act stands, and the
-// record of it too.
-func (s *Service) audited(ctx context.Context, e audit.Entry, do func() error) error {
-	a, err := s.c.Audit.Begin(ctx, e)
-	if err != nil {
-		return err
-	}
-	err = do()
-	if failed := a.End(ctx, resultOf(err)); failed != nil {
-		s.c.Log.LogAttrs(ctx, slog.LevelError, "outcome of an act was not recorded",
-			slog.String("event.action", e.Act), slog.String("error.message", failed.Error()))
-	}
-	return err
-}
-
-// resultOf is the outcome of an act for its audit record.
-func resultOf(err error) string {
-	if err == nil {
-		return audit.Success
-	}
-	switch problem.From(err).Kind {
-	case problem.Internal, problem.Unavailable, problem.Timeout:
-		return audit.Failed
-	}
-	return audit.Refused
 }
