@@ -60,6 +60,7 @@ func (p *process) keep(s *chassis.Service, c rotation.Config) *rotation.Keeper {
 	c.Service = s.Name
 	k := rotation.New(c)
 	p.Keepers = append(p.Keepers, k)
+	p.WatchKeys(s, c.Ring)
 	s.Work = append(s.Work, k.Run)
 	return k
 }

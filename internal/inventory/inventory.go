@@ -16,7 +16,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"ccms/internal/identity"
@@ -64,6 +66,8 @@ type Config struct {
 	Signing func(context.Context) ([]identity.KeyInfo, error)
 	// Files are those of root keys and the internal credential, by purpose.
 	Files map[string]string
+	// KeyServices are the URLs of root keys that lie in a key service, by purpose.
+	KeyServices map[string]string
 	// Certificates are PEM files; those that are not there are left out.
 	Certificates []string
 	// BcryptCost of passwords.
@@ -98,6 +102,12 @@ func Take(ctx context.Context, c Config) ([]Entry, error) {
 		return nil, err
 	}
 	all = append(all, files...)
+	for _, purpose := range slices.Sorted(maps.Keys(c.KeyServices)) {
+		all = append(all, Entry{
+			Kind: Key, Purpose: purpose, Algorithm: "AEAD key of a transit engine, with associated data", Bits: 256, State: "active",
+			Where: c.KeyServices[purpose], Rule: "PCI DSS 3.6.1, 3.6.1.2, 3.7.4, 3.7.5", Review: reviewed().Add(cryptoperiod),
+		})
+	}
 	for _, file := range c.Certificates {
 		certificates, err := certificatesIn(file)
 		if err != nil {
@@ -116,7 +126,7 @@ func keyOf(service string, k keyring.Info) Entry {
 		ID: k.ID, Version: k.Version, State: string(k.State), Created: dated(k.Created), Ends: dated(k.Retired),
 		Where: "store, wrapped by the root key of the " + service, Rule: u.rule, Review: k.Created.Add(cryptoperiod),
 	}
-	if k.State != keyring.Active {
+	if !k.Retired.IsZero() {
 		e.Review = k.Retired.Add(cryptoperiod) // may it be destroyed?
 	}
 	return e

@@ -66,6 +66,9 @@ func TestEveryKeyStandsInTheInventory(t *testing.T) {
 	if _, err := ring.Rotate(t.Context(), "cardholders"); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := ring.Prepare(t.Context(), "lookup/firm"); err != nil {
+		t.Fatal(err)
+	}
 	folder := filepath.Join(t.TempDir(), "tls")
 	authority, err := certs.OpenAuthority(folder, nil)
 	if err != nil {
@@ -76,6 +79,7 @@ func TestEveryKeyStandsInTheInventory(t *testing.T) {
 		Rings:        []Ring{{Service: "card service", List: ring.List}},
 		Signing:      signing.List,
 		Files:        map[string]string{"wraps all keys of the card service": file},
+		KeyServices:  map[string]string{"wraps all keys of the login service": "https://bao.example/transit/ccms"},
 		Certificates: []string{authority.File(), filepath.Join(folder, "none.pem")},
 		BcryptCost:   12,
 	})
@@ -102,6 +106,12 @@ func TestEveryKeyStandsInTheInventory(t *testing.T) {
 	}
 	if e := find(t, all, "wraps all keys of the card service", "active"); e.Where != file {
 		t.Errorf("%+v", e)
+	}
+	if e := find(t, all, "wraps all keys of the login service", "active"); e.Where != "https://bao.example/transit/ccms" || e.Due(now) {
+		t.Errorf("%+v", e)
+	}
+	if e := find(t, all, "finds a number", "pre-active"); e.Version != 2 || e.Due(now) {
+		t.Errorf("a key to come: %+v", e)
 	}
 	if e := find(t, all, "passwords", ""); e.Algorithm != "bcrypt, cost 12" {
 		t.Errorf("%+v", e)

@@ -61,6 +61,7 @@ func (d *Desk) keysAndAlgorithms(ctx context.Context) (inventory.Config, error) 
 		BcryptCost:   d.Settings.Login.BcryptCost,
 		Certificates: []string{tls.CertFile, tls.CAFile},
 		Files:        map[string]string{"proofs between our services": d.Settings.Internal.CredentialFile},
+		KeyServices:  map[string]string{},
 	}
 	if c.Files["proofs between our services"] == "" {
 		c.Files["proofs between our services"] = d.Dir.File("keys", "internal")
@@ -78,7 +79,12 @@ func (d *Desk) keysAndAlgorithms(ctx context.Context) (inventory.Config, error) 
 		if err != nil {
 			return c, err
 		}
-		c.Files["root key of the "+l.Service] = cmp.Or(strings.TrimPrefix(d.Settings.Keyring.URL.Reveal(), "file:"), d.Dir.File("keys", l.File))
+		root := "root key of the " + l.Service
+		if url := d.Settings.Keyring.URL.Reveal(); ring.Renews() {
+			c.KeyServices[root] = url
+		} else {
+			c.Files[root] = cmp.Or(strings.TrimPrefix(url, "file:"), d.Dir.File("keys", l.File))
+		}
 		c.Rings = append(c.Rings, inventory.Ring{Service: l.Service, List: func(ctx context.Context) iter.Seq2[keyring.Info, error] { return ring.List(ctx) }})
 		if l.Service == chassis.LoginService {
 			keys, err := d.SigningKeys(ctx, ring)
