@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { Hand, launch, logIn, open } from "./lib/browser.mjs";
+import { both, launch, logIn, open } from "./lib/browser.mjs";
 import { accessible } from "./lib/look.mjs";
 import { newPassword, start } from "./lib/product.mjs";
 
@@ -23,62 +23,61 @@ async function withCard(t, options) {
   return { who, page };
 }
 
-for (const kind of ["mouse", "keyboard"]) {
-  test(`T-16: a card is switched off and on with the ${kind}`, async (t) => {
-    const { page } = await withCard(t);
-    const hand = new Hand(page, kind);
-    const control = page.getByRole("switch", { name: "Payments with the Visa card ending in 4242" });
-    assert.equal(await control.getAttribute("aria-checked"), "true");
-    await hand.choose("[role=switch]");
-    await page.waitForSelector("text=The card is switched off.");
-    assert.equal(await control.getAttribute("aria-checked"), "false");
-    assert.ok(await page.evaluate(() => document.activeElement.textContent.includes("switched off")), "the message has the focus");
-    await page.goto(`${product.portal}/cards`);
-    assert.equal(await control.getAttribute("aria-checked"), "false");
-    await hand.choose("[role=switch]");
-    await page.waitForSelector("text=The card is switched on.");
-    assert.equal(await control.getAttribute("aria-checked"), "true");
-  });
+both("T-16: a card is switched off and on", async (t, hand) => {
+  const { page } = await withCard(t);
+  const control = page.getByRole("switch", { name: "Payments with the Visa card ending in 4242" });
+  assert.equal(await control.getAttribute("aria-checked"), "true");
+  await hand(page).choose("[role=switch]");
+  await page.waitForSelector("text=The card is switched off.");
+  assert.equal(await control.getAttribute("aria-checked"), "false");
+  assert.ok(await page.evaluate(() => document.activeElement.textContent.includes("switched off")), "the message has the focus");
+  await page.goto(`${product.portal}/cards`);
+  assert.equal(await control.getAttribute("aria-checked"), "false");
+  await hand(page).choose("[role=switch]");
+  await page.waitForSelector("text=The card is switched on.");
+  assert.equal(await control.getAttribute("aria-checked"), "true");
+});
 
-  test(`T-17: a card is deleted, brought back and deleted with the ${kind}`, async (t) => {
-    const { page } = await withCard(t);
-    const hand = new Hand(page, kind);
-    const remove = async () => {
-      await hand.choose("a[href$='/delete']");
-      await page.waitForSelector("h1:has-text('Delete the Visa card ending in 4242?')");
-      await hand.choose("main button.danger");
-      await page.waitForSelector("text=The card is deleted.");
-    };
-    await remove();
-    assert.equal(await page.locator("li.tile").count(), 0);
-    await hand.choose("form[action$='/restore'] button");
-    await page.waitForSelector("text=The card is back.");
-    assert.equal(await page.locator("li.tile").count(), 1);
-    await remove();
-    assert.equal(await page.locator("li.tile").count(), 0);
-  });
-}
+both("T-17: a card is deleted, brought back and deleted", async (t, hand) => {
+  const { page } = await withCard(t);
+  const remove = async () => {
+    await hand(page).choose("a[href$='/delete']");
+    await page.waitForSelector("h1:has-text('Delete the Visa card ending in 4242?')");
+    await hand(page).choose("main button.danger");
+    await page.waitForSelector("text=The card is deleted.");
+  };
+  await remove();
+  assert.equal(await page.locator("li.tile").count(), 0);
+  await hand(page).choose("form[action$='/restore'] button");
+  await page.waitForSelector("text=The card is back.");
+  assert.equal(await page.locator("li.tile").count(), 1);
+  await remove();
+  assert.equal(await page.locator("li.tile").count(), 0);
+});
 
-test("T-18: what another window did is explained", async (t) => {
+both("T-18: what another window did is explained", async (t, hand) => {
   const { page, who } = await withCard(t);
   const other = await page.context().newPage();
   await other.goto(`${product.portal}/cards`);
-  await page.click("a[href$='/delete']");
+  await hand(page).choose("a[href$='/delete']");
+  await page.waitForURL("**/delete");
   const stale = await page.context().newPage();
   await stale.goto(page.url());
-  await page.click("main button.danger");
-  await page.waitForSelector("text=The card is deleted.");
-  await other.click("[role=switch]");
+  const remove = async () => {
+    await hand(page).choose("main button.danger");
+    await page.waitForSelector("text=The card is deleted.");
+  };
+  await remove();
+  await hand(other).choose("[role=switch]");
   await other.waitForSelector("text=This card was deleted already.");
-  await stale.click("main button.danger");
+  await hand(stale).choose("main button.danger");
   await stale.waitForSelector("text=This card was deleted already.");
-  await page.click("form[action$='/restore'] button");
+  await hand(page).choose("form[action$='/restore'] button");
   await page.waitForSelector("text=The card is back.");
-  await page.click("a[href$='/delete']");
-  await page.click("main button.danger");
-  await page.waitForSelector("text=The card is deleted.");
+  await hand(page).choose("a[href$='/delete']");
+  await remove();
   await product.addCard(who, visa); // elsewhere
-  await page.click("form[action$='/restore'] button");
+  await hand(page).choose("form[action$='/restore'] button");
   await page.waitForSelector("text=too late to undo");
 });
 
@@ -166,13 +165,13 @@ async function away(t) {
 
 const typed = (page) => Promise.all(["#number", "#expiry", "#code"].map((id) => page.inputValue(id)));
 
-test("T-19: the way back after saving shows no number", async (t) => {
+both("T-19: the way back after saving shows no number", async (t, hand) => {
   const { page } = await withCard(t);
-  await page.click("a[href='/cards/add']");
-  await page.fill("#number", "5555555555554444");
-  await page.fill("#expiry", `12/${year}`);
-  await page.fill("#code", "123");
-  await page.click("form.card-form button[type=submit]");
+  await hand(page).choose("a[href='/cards/add']");
+  await hand(page).type("#number", "5555555555554444");
+  await hand(page).type("#expiry", `12${year}`);
+  await hand(page).type("#code", "123");
+  await hand(page).send("form.card-form button[type=submit]");
   await page.waitForURL("**/cards?done=added");
   await page.goBack();
   await page.waitForSelector("#number");

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { Hand, launch, logIn, open } from "./lib/browser.mjs";
+import { both, Hand, launch, logIn, open } from "./lib/browser.mjs";
 import { start } from "./lib/product.mjs";
 
 const year = String(new Date().getUTCFullYear() + 3).slice(2);
@@ -118,24 +118,21 @@ async function fill(hand, number, { expiry = `12${year}`, code = "123" } = {}) {
   await hand.type("#code", code);
 }
 
-for (const kind of ["mouse", "keyboard"]) {
-  test(`T-07: a Visa is added by typing, with the ${kind}`, async (t) => {
-    const page = await form(t);
-    const hand = new Hand(page, kind);
-    await fill(hand, visa);
-    await hand.choose("form.card-form button[type=submit]");
-    await page.waitForURL("**/cards?done=added");
-    assert.match(await page.textContent("main"), /The card is added[\s\S]*Visa card ending in 4242/);
-  });
-}
-
-test("T-08: a pasted number with dashes is added", async (t) => {
+both("T-07: a Visa is added by typing", async (t, hand) => {
   const page = await form(t);
-  await page.focus("#number");
+  await fill(hand(page), visa);
+  await hand(page).choose("form.card-form button[type=submit]");
+  await page.waitForURL("**/cards?done=added");
+  assert.match(await page.textContent("main"), /The card is added[\s\S]*Visa card ending in 4242/);
+});
+
+both("T-08: a pasted number with dashes is added", async (t, hand) => {
+  const page = await form(t);
+  await hand(page).type("#number", "");
   await paste(page, "5555-5555-5555-4444");
-  await page.fill("#expiry", `12/${year}`);
-  await page.fill("#code", "123");
-  await page.keyboard.press("Enter");
+  await hand(page).type("#expiry", `12/${year}`);
+  await hand(page).type("#code", "123");
+  await hand(page).send("form.card-form button[type=submit]");
   await page.waitForURL("**/cards?done=added");
   assert.match(await page.textContent("main"), /Mastercard card ending in 4444/);
 });
@@ -154,46 +151,47 @@ test("T-09: autofill may fill all fields in one tick", async (t) => {
   await page.waitForURL("**/cards?done=added");
 });
 
-test("T-10: American Express changes hint and length of the code, Visa changes them back", async (t) => {
+both("T-10: American Express changes hint and length of the code, Visa changes them back", async (t, hand) => {
   const page = await form(t);
   const hint = () => page.textContent("#code-hint");
   const before = await hint();
-  await refill(page, amex);
+  await hand(page).type("#number", amex);
   assert.match(await hint(), /^4 digits on the front/);
   await page.waitForFunction(() => /American Express/.test(document.querySelector("[data-live]").textContent));
-  await page.fill("#code", "123");
-  await page.click("form.card-form button[type=submit]");
+  await hand(page).type("#code", "123");
+  await hand(page).send("form.card-form button[type=submit]");
   assert.match(await page.textContent("#code-error"), /4-digit code on the front/);
   assert.match(await hint(), /^4 digits/, "the hint stays beside the error");
-  await refill(page, visa);
+  await hand(page).retype("#number", visa);
   assert.match(await hint(), /^3 digits on the back/);
   assert.equal(await page.textContent("#code-error"), "", "three digits are right now");
-  await refill(page, "");
+  await hand(page).retype("#number", "");
   assert.equal(await hint(), before);
 });
 
-test("T-11: fixing one of three errors leaves the others", async (t) => {
+both("T-11: fixing one of three errors leaves the others", async (t, hand) => {
   const page = await form(t);
-  await page.click("form.card-form button[type=submit]");
+  await hand(page).choose("form.card-form button[type=submit]");
   assert.equal(await page.locator("#summary li").count(), 3);
-  await page.focus("#number");
+  await hand(page).choose("#summary a[href='#number']");
   await page.keyboard.type(visa);
   assert.deepEqual(await page.locator("#summary li").allTextContents(), ["Enter the expiry date", "Enter the security code"]);
   assert.equal(await page.getAttribute("#number", "aria-invalid"), null);
   assert.equal(await page.getAttribute("#code", "aria-invalid"), "true");
-  await page.fill("#expiry", `12/${year}`);
-  await page.fill("#code", "123");
+  await hand(page).type("#expiry", `12/${year}`);
+  await hand(page).type("#code", "123");
   assert.equal(await page.locator("#summary").count(), 0);
   assert.doesNotMatch(await page.title(), /^Error/);
 });
 
-test("T-12: Enter in the first field says everything, and its links lead to the fields", async (t) => {
+both("T-12: Enter in the first field says everything, and its links lead to the fields", async (t, hand) => {
   const page = await form(t);
-  await page.press("#number", "Enter");
+  await hand(page).type("#number", "");
+  await page.keyboard.press("Enter");
   assert.equal(await page.evaluate(() => document.activeElement.id), "summary");
   assert.match(await page.title(), /^Error: /);
   for (const id of ["number", "expiry", "code"]) {
-    await page.press(`#summary a[href='#${id}']`, "Enter");
+    await hand(page).choose(`#summary a[href='#${id}']`);
     assert.equal(await page.evaluate(() => document.activeElement.id), id);
     const described = await page.$eval(`#${id}`, (e) => e.getAttribute("aria-describedby").split(" ").map((i) => document.getElementById(i).textContent).join(" "));
     assert.match(described, /Error: Enter/);
@@ -218,44 +216,45 @@ test("leaving a field says what nothing typed elsewhere can mend, and no more", 
   assert.match(await leave("code", "12"), /3-digit code/);
 });
 
-test("T-13: pressing Save twice sends once", async (t) => {
+both("T-13: pressing Save twice sends once", async (t, hand, kind) => {
   const page = await form(t);
-  await fill(new Hand(page, "mouse"), visa);
-  await page.dblclick("form.card-form button[type=submit]");
+  await fill(hand(page), visa);
+  if (kind === "mouse") await page.dblclick("form.card-form button[type=submit]");
+  else await Promise.all([page.keyboard.press("Enter"), page.keyboard.press("Enter")]);
   await page.waitForURL("**/cards?done=added");
   const sent = page.seen.requests.filter((r) => r.method() === "POST" && r.url().endsWith("/cards/add"));
   assert.equal(sent.length, 1);
   assert.equal(await page.locator("li.tile").count(), 1);
 });
 
-test("T-14: a card that is there already is explained, and another one can follow", async (t) => {
+both("T-14: a card that is there already is explained, and another one can follow", async (t, hand) => {
   const who = await product.signUp();
   await product.addCard(who, visa);
   const page = await open(t, browser);
   await logIn(page, product, who, "/cards/add");
-  await fill(new Hand(page, "mouse"), visa);
-  await page.click("form.card-form button[type=submit]");
+  await fill(hand(page), visa);
+  await hand(page).send("form.card-form button[type=submit]");
   await page.waitForSelector("#summary");
   assert.match(await page.textContent("#summary"), /You have this card already/);
   assert.equal(await page.getAttribute("#summary a", "href"), "/cards");
   assert.equal(await page.inputValue("#number"), "4242 4242 4242 4242", "what was typed stays");
-  await refill(page, "5555555555554444");
-  await page.click("form.card-form button[type=submit]");
+  await hand(page).retype("#number", "5555555555554444");
+  await hand(page).send("form.card-form button[type=submit]");
   await page.waitForURL("**/cards?done=added");
   assert.equal(await page.locator("li.tile").count(), 2);
 });
 
-test("T-15: without a connection nothing is lost, and another try works", async (t) => {
+both("T-15: without a connection nothing is lost, and another try works", async (t, hand) => {
   const page = await form(t);
-  await fill(new Hand(page, "mouse"), visa);
+  await fill(hand(page), visa);
   await page.context().setOffline(true);
-  await page.click("form.card-form button[type=submit]");
+  await hand(page).send("form.card-form button[type=submit]");
   await page.waitForSelector("#summary");
   assert.match(await page.textContent("#summary"), /no connection/);
   assert.equal(await page.inputValue("#number"), "4242 4242 4242 4242");
   assert.equal(await page.inputValue("#code"), "123");
   await page.context().setOffline(false);
-  await page.click("form.card-form button[type=submit]");
+  await hand(page).choose("form.card-form button[type=submit]");
   await page.waitForURL("**/cards?done=added");
   assert.equal(await page.locator("li.tile").count(), 1);
 });

@@ -1,11 +1,12 @@
-// People who read from right to left, need large letters, want no motion or
-// choose their own colours (T-22 to T-24).
+// People who read from right to left, need large letters, want no motion,
+// choose their own colours or listen (T-22 to T-25).
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, logIn, open } from "./lib/browser.mjs";
+import { both, Hand, launch, logIn, open } from "./lib/browser.mjs";
 import { accessible, fits, picture } from "./lib/look.mjs";
-import { start } from "./lib/product.mjs";
+import { start, until } from "./lib/product.mjs";
+import { Reader } from "./lib/reader.mjs";
 
 const year = new Date().getUTCFullYear() + 3;
 const paths = ["/", "/signup", "/login", "/cards", "/cards/add", "/account"];
@@ -14,7 +15,7 @@ let product, browser;
 before(async () => ([product, browser] = await Promise.all([start(), launch()])));
 after(() => Promise.all([product?.stop(), browser?.close()]));
 
-test("T-22: in Arabic the page turns, and digits do not", async (t) => {
+both("T-22: in Arabic the page turns, and digits do not", async (t, hand) => {
   const page = await open(t, browser, { locale: "ar" });
   await logIn(page, product, await product.signUp(), "/cards/add");
   assert.equal(await page.getAttribute("html", "dir"), "rtl");
@@ -22,19 +23,16 @@ test("T-22: in Arabic the page turns, and digits do not", async (t) => {
     const style = await page.$eval(`#${id}`, (e) => [getComputedStyle(e).direction, getComputedStyle(e).textAlign]);
     assert.deepEqual(style, ["ltr", "end"], id);
   }
-  await page.press("#number", "Enter");
+  await hand(page).choose("form.card-form button[type=submit]");
   assert.match(await page.textContent("#summary"), /أدخل رقم بطاقتك/);
-  await page.click("#number");
-  await page.keyboard.type("٤٢٤٢424242424242");
+  await hand(page).type("#number", "٤٢٤٢424242424242");
   assert.equal(await page.inputValue("#number"), "4242 4242 4242 4242");
-  await page.click("#expiry");
-  await page.keyboard.type(`12${year}`);
-  await page.click("#code");
-  await page.keyboard.type("١٢٣");
-  await page.click("form.card-form button[type=submit]");
+  await hand(page).type("#expiry", `12${year}`);
+  await hand(page).type("#code", "١٢٣");
+  await hand(page).send("form.card-form button[type=submit]");
   await page.waitForURL("**/cards?done=added");
   assert.match(await page.textContent("main"), /أُضيفت البطاقة/);
-  await page.click("[role=switch]");
+  await hand(page).choose("[role=switch]");
   await page.waitForSelector("text=أُوقفت البطاقة");
 });
 
@@ -56,6 +54,58 @@ test("T-23: at 400 % zoom, and with wide letters, nothing is cut off", async (t)
     assert.deepEqual(cut, [], path);
   }
   await picture(page, "wide-letters-account");
+});
+
+test("T-25: what a screen reader is told, from logging in to the card", async (t) => {
+  const page = await open(t, browser);
+  const reader = await Reader.of(page);
+  const who = await product.signUp();
+  const heard = (text) => until(`to hear ${text}`, () => reader.heard.some((h) => text.test(h)));
+
+  await page.goto(`${product.portal}/login`);
+  assert.equal(await page.title(), "Log in – CCMS");
+  assert.equal(await reader.tab(), "link: Skip to main content");
+  await page.keyboard.press("Enter");
+  assert.equal(await reader.tab(), "textbox: E-mail address");
+  await page.keyboard.type(who.email);
+  assert.equal(await reader.tab(), "textbox: Password");
+  await page.keyboard.type(who.password);
+  assert.equal(await reader.tab(), "button: Show password");
+  await page.keyboard.press("Space");
+  await heard(/Your password is shown/);
+  assert.equal(await reader.here(), "button: Hide password");
+  assert.equal(await reader.tab(), "button: Log in");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/cards");
+  assert.equal(await page.title(), "My cards – CCMS");
+
+  await new Hand(page, "keyboard").choose("a[href='/cards/add']");
+  await page.waitForURL("**/cards/add");
+  await new Hand(page, "keyboard").type("#number", "378282246310005");
+  assert.match(await reader.here(), /^textbox: Card number; 12 to 19 digits/);
+  await heard(/^American Express\. The security code has 4 digits\.$/);
+  assert.match(await reader.tab(), /^textbox: Expiry date; For example 10\/\d\d$/);
+  await page.keyboard.type(`12${year}`);
+  assert.equal(await reader.tab(), "textbox: Security code; 4 digits on the front");
+  await page.keyboard.type("12");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.title(), "Error: Add a card – CCMS");
+  assert.match(await reader.here(), /: There is a problem$/);
+  await heard(/^There is a problem Enter the 4-digit code on the front$/);
+  assert.equal(await reader.tab(), "link: Enter the 4-digit code on the front");
+  await page.keyboard.press("Enter");
+  assert.equal(await reader.here(), "textbox: Security code; 4 digits on the front Error: Enter the 4-digit code on the front (invalid)");
+  await page.keyboard.type("34");
+  assert.equal(await reader.here(), "textbox: Security code; 4 digits on the front");
+  assert.equal(await page.title(), "Add a card – CCMS");
+  await page.keyboard.press("Enter");
+  await heard(/^Saving the card$/);
+  await page.waitForURL("**/cards?done=added");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), "The card is added.");
+
+  await new Hand(page, "keyboard").reach(page.locator("[role=switch]"));
+  assert.equal(await reader.here(), "switch: Payments with the American Express card ending in 0005");
+  assert.equal(await reader.tab(), "link: Delete American Express card ending in 0005");
 });
 
 test("T-24: nothing moves for who wants no motion", async (t) => {

@@ -2,6 +2,7 @@
 // the security policy, errors of scripts, requests to others.
 
 import assert from "node:assert/strict";
+import { test } from "node:test";
 import { chromium } from "playwright-core";
 
 export function launch(...args) {
@@ -51,6 +52,12 @@ export async function logIn(page, product, who, path = "/cards") {
   await Promise.all([page.waitForURL(`**${path}`), page.click("main button[type=submit]")]);
 }
 
+// both makes a test of each way to do something: with the mouse, and with the
+// keyboard alone.
+export function both(name, what) {
+  for (const kind of ["mouse", "keyboard"]) test(`${name} (${kind})`, (t) => what(t, (page) => new Hand(page, kind), kind));
+}
+
 // Hand does what a person does, with the mouse or with the keyboard alone. The
 // keyboard has to find everything by Tab.
 export class Hand {
@@ -73,6 +80,24 @@ export class Hand {
     if (this.keys) await this.reach(target);
     else await target.click();
     await this.page.keyboard.type(text);
+  }
+
+  // retype puts text in the place of what stands in a field.
+  async retype(selector, text) {
+    const target = this.page.locator(selector).first();
+    if (this.keys) {
+      await this.reach(target);
+      await this.page.keyboard.press("Control+A");
+    } else {
+      await target.click({ clickCount: 3 });
+    }
+    await (text === "" ? this.page.keyboard.press("Delete") : this.page.keyboard.type(text));
+  }
+
+  // send sends the form around a field that was just typed in.
+  async send(selector) {
+    if (this.keys) await this.page.keyboard.press("Enter");
+    else await this.choose(selector);
   }
 
   async reach(target) {
