@@ -51,7 +51,7 @@ func TestAssertionsAreThoseOfRFC7523(t *testing.T) {
 				form.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
 				t.Errorf("asked with %v", form)
 			}
-			signed, err := jose.ParseSigned(form.Get("client_assertion"), []jose.SignatureAlgorithm{algorithm})
+			signed, err := jose.ParseSignedCompact(form.Get("client_assertion"), []jose.SignatureAlgorithm{algorithm})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ func hookSecret() string {
 func signedBy(t testing.TB, id string, at time.Time, body string, secrets ...string) http.Header {
 	t.Helper()
 	h := http.Header{"Webhook-Id": {id}, "Webhook-Timestamp": {strconv.FormatInt(at.Unix(), 10)}}
-	var all string
+	var all strings.Builder
 	for _, s := range secrets {
 		hook, err := webhooks.NewWebhook(s)
 		if err != nil {
@@ -34,9 +35,9 @@ func signedBy(t testing.TB, id string, at time.Time, body string, secrets ...str
 		if err != nil {
 			t.Fatal(err)
 		}
-		all += signature + " "
+		all.WriteString(signature + " ")
 	}
-	h.Set("Webhook-Signature", all)
+	h.Set("Webhook-Signature", all.String())
 	return h
 }
 

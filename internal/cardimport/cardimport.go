@@ -65,8 +65,8 @@ type Summary struct {
 	Results    string  `json:"results"`
 	Lines      int     `json:"lines"` // cards in the file
 	Registered int     `json:"registered"`
-	Refused    int     `json:"refused"`
-	Before     int     `json:"before"` // of them, settled by an earlier run
+	Refused    int     `json:"refused"` // and failed
+	Before     int     `json:"before"`  // of them, settled by an earlier run
 	Complete   bool    `json:"complete"`
 	Seconds    float64 `json:"seconds"` // of this run
 }

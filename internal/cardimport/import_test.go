@@ -40,6 +40,8 @@ func (b *bank) bulk(_ context.Context, cards []client.CardData) iter.Seq[client.
 			r := client.BulkResult{Index: i, Settled: true}
 			number := string(c.Number.Reveal())
 			switch {
+			case strings.HasPrefix(number, "6"):
+				r.Err = &client.Error{Status: 500, Code: "SERVER_ERROR", Message: "Internal server error"}
 			case !strings.HasPrefix(number, "4"):
 				r.Err = &client.Error{Status: 400, Code: client.CodeInvalidCard, Message: "Invalid credit card number", Details: "The number does not pass the Luhn check."}
 			default:
@@ -189,9 +191,10 @@ func TestEachLineHasItsResultAndABadOneStopsNothing(t *testing.T) {
 		"4111111111111111,12/2030,123,\"Ann,,\n"+ // 6: a quote without its end
 		"4111111111111111,12/2030,123,"+strings.Repeat("A", 70<<10)+",,\n"+ // 7: too long
 		"4111111111111111x,12/2030,123,Ann,,\n"+ // 8: no number to be shown
-		"4111111111111111,12/2030,123,Ann,,\n", b) // 9
+		"6111111111111111,12/2030,123,Ann,,\n"+ // 9: the service breaks
+		"4111111111111111,12/2030,123,Ann,,\n", b) // 10
 	sum, err := cardimport.Run(t.Context(), cfg)
-	if err != nil || sum.Lines != 7 || sum.Registered != 3 || sum.Refused != 4 || sum.Refusals() == nil {
+	if err != nil || sum.Lines != 8 || sum.Registered != 3 || sum.Refused != 5 || sum.Refusals() == nil {
 		t.Fatalf("%+v %v", sum, err)
 	}
 	want := []result{
@@ -201,7 +204,8 @@ func TestEachLineHasItsResultAndABadOneStopsNothing(t *testing.T) {
 		{Line: 6, Outcome: "refused", ErrorCode: "INVALID_LINE", Error: "Malformed line", Details: `A column that begins with " ends with one, and "" stands for one inside.`},
 		{Line: 7, Outcome: "refused", ErrorCode: "INVALID_LINE", Error: "Line too long", Details: "A line has at most 64 KiB."},
 		{Line: 8, Outcome: "registered", ID: "r1"},
-		{Line: 9, Outcome: "registered", ID: "r2", Card: "************1111"},
+		{Line: 9, Outcome: "failed", ErrorCode: "SERVER_ERROR", Error: "Internal server error", Card: "************1111"},
+		{Line: 10, Outcome: "registered", ID: "r2", Card: "************1111"},
 	}
 	if got := readResults(t, sum.Results); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
@@ -399,7 +403,8 @@ func TestNothingWrittenGivesANumberAway(t *testing.T) {
 	if _, err := cardimport.Run(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	written := progress.String()
+	var written strings.Builder
+	written.WriteString(progress.String())
 	for _, name := range []string{".results.ndjson", ".results.ndjson.run"} {
 		text, err := os.ReadFile(cfg.File + name)
 		if err != nil {
@@ -408,11 +413,11 @@ func TestNothingWrittenGivesANumberAway(t *testing.T) {
 		if info, err := os.Stat(cfg.File + name); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s may be read by others: %v %v", name, info.Mode(), err)
 		}
-		written += string(text)
+		written.WriteString(string(text))
 	}
 	for _, hidden := range []string{"41111111", "Ann", "order-7", "a secret"} {
-		if strings.Contains(written, hidden) {
-			t.Errorf("%q stands in %s", hidden, written)
+		if strings.Contains(written.String(), hidden) {
+			t.Errorf("%q stands in %s", hidden, written.String())
 		}
 	}
 	entries, err := os.ReadDir(filepath.Dir(cfg.File))

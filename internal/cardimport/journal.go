@@ -17,8 +17,8 @@ import (
 
 // result is a line of the file of results.
 type result struct {
-	Line    int    `json:"line"`    // of the file of cards, from 1
-	Outcome string `json:"outcome"` // registered or refused
+	Line    int    `json:"line"` // of the file of cards, from 1
+	Outcome string `json:"outcome"`
 	ID      string `json:"registration_id,omitzero"`
 	Code    string `json:"errorCode,omitzero"`
 	Error   string `json:"error,omitzero"`
@@ -30,6 +30,7 @@ type result struct {
 const (
 	registered = "registered"
 	refused    = "refused"
+	failed     = "failed" // the service broke on this line: it may be registered
 )
 
 // runFile is the file beside the results that makes an import resumable. It

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	"ccms/client"
@@ -154,6 +155,9 @@ func resultOf(e entry, one client.BulkResult) result {
 	r.Outcome, r.Error = refused, one.Err.Error()
 	if refusal, ok := errors.AsType[*client.Error](one.Err); ok {
 		r.Code, r.Error, r.Details = refusal.Code, refusal.Message, refusal.Details
+		if refusal.Status >= http.StatusInternalServerError {
+			r.Outcome = failed
+		}
 	}
 	return r
 }

@@ -62,10 +62,15 @@ func importFindings(t *tree) []finding {
 	return all
 }
 
+// public packages are built by others, who have nothing else of ours (rule 1).
+var public = []string{"client"}
+
 // brokenBy names the rule that pkg breaks by importing a path, "" for none.
 func brokenBy(pkg, imported string) string {
 	ours, isOurs := strings.CutPrefix(imported, module)
 	switch {
+	case slices.Contains(public, pkg) && strings.Contains(strings.Split(imported, "/")[0], ".") || isOurs && slices.Contains(public, pkg):
+		return "import rule 1"
 	case isOurs && slices.Contains(pure, pkg) && ours != "internal/problem" && !(pkg == "internal/config" && within(ours, pkg)):
 		return "import rule 1"
 	case isOurs && reserved(pkg, ours), isOurs && pkg == "cmd/ccms" && !slices.Contains(openToCommands, ours):
