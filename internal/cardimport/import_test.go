@@ -480,10 +480,10 @@ func TestProgressIsShownAsABarOrAsLines(t *testing.T) {
 	}
 }
 
-// Memory must not grow with the file: fifty thousand cards take what five
+// Memory must not grow with the file: twenty thousand cards take what five
 // hundred do.
 func TestALongFileTakesNoMoreMemory(t *testing.T) {
-	const cards = 50_000
+	const cards = 20_000
 	var peak uint64
 	seen := 0
 	bulk := func(_ context.Context, cards []client.CardData) iter.Seq[client.BulkResult] {
