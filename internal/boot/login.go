@@ -85,6 +85,7 @@ func (p *process) wireLogin(ctx context.Context, s *chassis.Service) error {
 	})
 	p.WatchStore(s)
 	p.watchBackups(s)
+	p.addNotices(s, accounts)
 	return nil
 }
 

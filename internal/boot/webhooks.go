@@ -31,6 +31,13 @@ func (p *process) openWebhooks(ctx context.Context, s *chassis.Service, b cardBo
 	client := webhook.NewClient(webhook.ClientConfig{AllowPrivate: p.Settings.Webhook.AllowPrivate, Roots: roots, StatusOnly: true})
 	endpoints, err := endpoint.Open(ctx, endpoint.Config{
 		DB: p.DB, Audit: b.audit, Sealer: b.ring, ParseURL: client.ParseURL, Require: of.guard.Require, Log: log,
+		Tell: func(ctx context.Context, n endpoint.Notice) error {
+			err := of.firms.TellDisabled(ctx, directory.Disabled{FirmID: n.FirmID, Endpoint: n.ID, Mode: n.Mode, Host: n.Host, Reason: n.Reason, At: n.At})
+			if errors.Is(err, directory.ErrUnknown) {
+				return nil // there is nobody to tell
+			}
+			return err
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -44,7 +51,7 @@ func (p *process) openWebhooks(ctx context.Context, s *chassis.Service, b cardBo
 	endpoints.Routes(s.Mux)
 	hooks.Routes(s.Mux)
 	s.Actuator.Registry().MustRegister(append(endpoints.Collectors(), hooks.Collectors()...)...)
-	s.Work = append(s.Work, hooks.Run)
+	s.Work = append(s.Work, hooks.Run, endpoints.Run)
 	s.Closers = append(s.Closers, func(context.Context) error { client.Close(); return nil })
 	return hooks, nil
 }

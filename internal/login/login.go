@@ -222,6 +222,22 @@ func (s *Service) Deliver(ctx context.Context, m outbox.Message) error {
 	return s.letters.Deliver(ctx, m)
 }
 
+// Disabled is a webhook endpoint of a firm that was switched off.
+type Disabled struct {
+	ID     string // of this occasion: told twice, one letter is sent
+	About  string // the endpoint, for people
+	Reason string // "failing" or "gone"
+	At     time.Time
+}
+
+// TellOfEndpoint writes to an account that an endpoint of its firm was switched
+// off. It is durable when it returns nil.
+func (s *Service) TellOfEndpoint(ctx context.Context, account string, d Disabled) error {
+	return s.letters.Tell(ctx, letters.Notice{
+		Kind: mail.WebhookDisabled, Account: account, ID: "webhook-" + d.ID + "-" + account, At: d.At, About: d.About, Reason: d.Reason,
+	})
+}
+
 func (s *Service) tellLocked(ctx context.Context, account string) error {
 	return s.letters.Tell(ctx, letters.Notice{Kind: mail.Locked, Account: account})
 }

@@ -25,6 +25,7 @@ const (
 	PasswordChanged   Kind = "password-changed"   // after a change or a reset
 	Locked            Kind = "locked"             // too many wrong passwords; Valid is how long
 	Deleted           Kind = "deleted"            // the account is gone
+	WebhookDisabled   Kind = "webhook-disabled"   // About an endpoint of a firm; Reason is failing or gone
 )
 
 // Data is what a letter needs to know.
@@ -34,6 +35,9 @@ type Data struct {
 	Link  string        // full URL, for letters with a link
 	Valid time.Duration // how long the link is good, or the lock lasts
 	At    time.Time     // when it happened; becomes the mail's date
+	// About names the thing a letter is about, Reason why it happened; both are
+	// for letters that say so.
+	About, Reason string
 }
 
 // Each letter is written once, as plain text: the subject, then paragraphs
@@ -62,6 +66,7 @@ func Compose(kind Kind, d Data) (Message, error) {
 	var text strings.Builder
 	err := letters.ExecuteTemplate(&text, string(kind)+".txt", map[string]string{
 		"Valid": words(d.Valid), "At": d.At.UTC().Format("2 January 2006, 15:04 UTC"),
+		"About": d.About, "Reason": d.Reason,
 	})
 	if err != nil {
 		return Message{}, fmt.Errorf("mail: letter %s: %w", kind, err)

@@ -11,14 +11,14 @@ import (
 
 var (
 	at    = time.Date(2026, 11, 22, 7, 8, 9, 123e6, time.UTC)
-	kinds = []Kind{Verify, Reset, AddressConfirm, AddressChange, AlreadyRegistered, PasswordChanged, Locked, Deleted}
+	kinds = []Kind{Verify, Reset, AddressConfirm, AddressChange, AlreadyRegistered, PasswordChanged, Locked, Deleted, WebhookDisabled}
 )
 
 const link = "https://cards.example.com:8443/verify?token=aGVsbG8td29ybGQ_-MTIzNDU2Nzg5MA&x=1+2"
 
 func compose(t *testing.T, k Kind) Message {
 	t.Helper()
-	m, err := Compose(k, Data{ID: "id-" + string(k), To: "ann@example.com", Link: link, Valid: 30 * time.Minute, At: at})
+	m, err := Compose(k, Data{ID: "id-" + string(k), To: "ann@example.com", Link: link, Valid: 30 * time.Minute, At: at, About: "wh_x at hooks.example.com (live)", Reason: "failing"})
 	if err != nil {
 		t.Fatal(err)
 	}

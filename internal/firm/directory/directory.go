@@ -151,6 +151,31 @@ func (d *Directory) Record(ctx context.Context, a Act) error {
 	return err
 }
 
+// Disabled is a webhook endpoint that was switched off.
+type Disabled struct {
+	FirmID   string
+	Endpoint string // its id
+	Mode     string // test or live
+	Host     string // that is called no more
+	Reason   string // failing or gone
+	At       time.Time
+}
+
+// TellDisabled has the owners and admins of a firm told that an endpoint was
+// switched off. Told again, they get no second mail while the first one waits.
+func (d *Directory) TellDisabled(ctx context.Context, e Disabled) error {
+	if !isFirm(e.FirmID) {
+		return ErrUnknown
+	}
+	q := url.Values{"endpoint": {e.Endpoint}, "mode": {e.Mode}, "host": {e.Host}, "reason": {e.Reason}, "at": {e.At.UTC().Format(time.RFC3339Nano)}}
+	var f Firm
+	err := d.call(ctx, http.MethodPost, "/internal/firms/"+url.PathEscape(e.FirmID)+"/disabled-endpoints?"+q.Encode(), &f)
+	if err == nil && f.ID == "" {
+		err = ErrUnknown
+	}
+	return err
+}
+
 // isFirm and isClient report whether something may be an id of package firm.
 // Callers name ids in headers and bodies; whatever else they say there must not
 // become part of a path, which is logged.

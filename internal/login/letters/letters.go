@@ -34,8 +34,15 @@ type Notice struct {
 	Account string `json:"account,omitempty"`
 	// Address as it was given. It may be nobody's: then nothing is sent, and
 	// whoever asked cannot tell from the time it took (decision B9).
-	Address string    `json:"address,omitempty"`
-	At      time.Time `json:"at"` // set by Tell
+	Address string `json:"address,omitempty"`
+	// At is when it happened. Default, set by Tell: now.
+	At time.Time `json:"at"`
+	// About and Reason are those of mail.Data.
+	About  string `json:"about,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// ID is the letter's: told twice, it is one letter while it waits. Default, of
+	// Tell: a random one.
+	ID string `json:"-"`
 }
 
 // Queue takes letters that must be sent after the answer.
@@ -66,12 +73,17 @@ func New(cfg Config) *Writer { return &Writer{cfg} }
 
 // Tell queues n. It is durable when Tell returns nil.
 func (w *Writer) Tell(ctx context.Context, n Notice) error {
-	n.At = w.cfg.Now()
+	if n.At.IsZero() {
+		n.At = w.cfg.Now()
+	}
+	if n.ID == "" {
+		n.ID = rand.Text()
+	}
 	payload, err := json.Marshal(n)
 	if err != nil {
 		return fmt.Errorf("encode notice: %w", err)
 	}
-	return w.cfg.Queue.Put(ctx, outbox.Message{ID: rand.Text(), Kind: Kind, Owner: n.Account, Payload: payload})
+	return w.cfg.Queue.Put(ctx, outbox.Message{ID: n.ID, Kind: Kind, Owner: n.Account, Payload: payload})
 }
 
 // Deliver writes and sends the letter of an outbox message of Kind. A letter
@@ -123,7 +135,7 @@ func (w *Writer) letter(ctx context.Context, n Notice) (mail.Data, error) {
 	case mail.Reset:
 		return w.withLink(ctx, onetime.Reset, rec, c.Email)
 	}
-	return mail.Data{To: c.Email, Valid: w.cfg.LockFor}, nil
+	return mail.Data{To: c.Email, Valid: w.cfg.LockFor, About: n.About, Reason: n.Reason}, nil
 }
 
 // addressee finds the account n is for.

@@ -3,6 +3,7 @@ package delivery_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"ccms/internal/webhook"
+	"ccms/internal/webhook/endpoint"
 )
 
 // far is an endpoint that answers without a network, after a while.
@@ -452,4 +454,69 @@ func TestWhatIsForASuspendedFirmWaits(t *testing.T) {
 		}
 		stop()
 	})
+}
+
+// TestAFirmIsToldOnceOfAnEndpointThatIsDisabled would fail if nobody were told
+// because the login service was away or the process died, or if a firm that had
+// switched the endpoint on again were told still.
+func TestAFirmIsToldOnceOfAnEndpointThatIsDisabled(t *testing.T) {
+	away := errors.New("away")
+	for name, c := range map[string]struct {
+		down    time.Duration // how long nobody can be told
+		restart bool
+		revived bool // while nobody could be told
+		told    int
+	}{
+		"at once":                          {0, false, false, 1},
+		"the login service is away":        {10 * time.Minute, false, false, 1},
+		"the process dies meanwhile":       {10 * time.Minute, true, false, 1},
+		"the firm switches it on again":    {10 * time.Minute, false, true, 0},
+		"and again the process dies after": {0, true, false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				var told []endpoint.Notice
+				began := time.Now()
+				f := &far{answer: func(webhook.Delivery) (webhook.Answer, time.Duration) { return status(410), 0 }}
+				w := newWorld(t, func(w *world) {
+					w.cfg.Client, w.cfg.Poll = f, time.Minute
+					w.tell = func(_ context.Context, n endpoint.Notice) error {
+						mu.Lock()
+						defer mu.Unlock()
+						if time.Since(began) < c.down {
+							return away
+						}
+						told = append(told, n)
+						return nil
+					}
+				})
+				hook := w.create(acme, farURL+"?key=hidden")
+				stop := w.run()
+				w.happens(event("firm_acme", webhook.CardEnabled))
+				time.Sleep(5 * time.Minute)
+				if h := w.hook(acme, hook.ID); h.Status != "disabled" || h.Reason != "gone" {
+					t.Fatalf("it is %+v", h)
+				}
+				if c.revived {
+					read[hookView](t, w.do(acme, "PATCH", "/v1/webhooks/"+hook.ID, `{"status":"enabled"}`), 200)
+				}
+				if c.restart {
+					stop()
+					w.open()
+					stop = w.run()
+				}
+				time.Sleep(time.Hour)
+				stop()
+				if len(told) != c.told {
+					t.Fatalf("told %d times, want %d", len(told), c.told)
+				}
+				for _, n := range told {
+					if n.ID != hook.ID || n.FirmID != "firm_acme" || n.Mode != "test" || n.Host != "hooks.example.com" || n.Reason != "gone" || n.At.Sub(began) > time.Minute {
+						t.Errorf("told %+v", n)
+					}
+				}
+			})
+		})
+	}
 }

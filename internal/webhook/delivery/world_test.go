@@ -74,6 +74,7 @@ type world struct {
 	key       secret.Bytes
 	cfg       delivery.Config
 	happened  delivery.Happened // asked about cards, if set
+	tell      func(context.Context, endpoint.Notice) error
 	endpoints *endpoint.Service
 	service   *delivery.Service
 	mux       *httpserver.Mux
@@ -108,7 +109,7 @@ func (w *world) open() {
 	parse := webhook.NewClient(webhook.ClientConfig{AllowPrivate: true})
 	logger := slog.New(slog.NewTextHandler(w.logged, nil))
 	w.endpoints, err = endpoint.Open(ctx, endpoint.Config{
-		DB: w.db, Audit: record, Sealer: w.box, ParseURL: parse.ParseURL, Require: guard.Require, Log: logger, Now: w.now,
+		DB: w.db, Audit: record, Sealer: w.box, ParseURL: parse.ParseURL, Require: guard.Require, Log: logger, Now: w.now, Tell: w.tell,
 	})
 	must(w.t, err)
 	w.cfg.DB, w.cfg.Endpoints, w.cfg.Audit, w.cfg.Require, w.cfg.Log, w.cfg.Now = w.db, w.endpoints, record, guard.Require, logger, w.now
@@ -128,7 +129,10 @@ func (w *world) run() (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
+		var group sync.WaitGroup
+		group.Go(func() { _ = w.endpoints.Run(ctx) })
 		_ = w.service.Run(ctx)
+		group.Wait()
 	}()
 	stop = func() {
 		cancel()

@@ -55,15 +55,17 @@ const (
 
 // Endpoint is where a firm wants to be told of events.
 type Endpoint struct {
-	ID        string     `bson:"id"`
-	URL       string     `bson:"url"`
-	Events    []string   `bson:"events"`
-	Status    string     `bson:"status"`
-	Reason    string     `bson:"reason,omitempty"`  // why we disabled it
-	Failing   *time.Time `bson:"failing,omitempty"` // since when it does nothing else
-	Key       []byte     `bson:"key"`               // sealed
-	OldKey    []byte     `bson:"oldKey,omitempty"`  // sealed; signs too until OldUntil
-	OldUntil  time.Time  `bson:"oldUntil,omitempty"`
+	ID       string     `bson:"id"`
+	URL      string     `bson:"url"`
+	Events   []string   `bson:"events"`
+	Status   string     `bson:"status"`
+	Reason   string     `bson:"reason,omitempty"`  // why we disabled it
+	Failing  *time.Time `bson:"failing,omitempty"` // since when it does nothing else
+	Key      []byte     `bson:"key"`               // sealed
+	OldKey   []byte     `bson:"oldKey,omitempty"`  // sealed; signs too until OldUntil
+	OldUntil time.Time  `bson:"oldUntil,omitempty"`
+	// Untold is when we disabled it, until the firm's people have been told.
+	Untold    *time.Time `bson:"untold,omitempty"`
 	CreatedAt time.Time  `bson:"createdAt"`
 	UpdatedAt time.Time  `bson:"updatedAt"`
 }
@@ -77,6 +79,8 @@ func (e *Endpoint) Wants(eventType string) bool {
 // mode, so that a registration asks for them with one look. Its id is Owner's.
 type book struct {
 	Endpoints []Endpoint `bson:"endpoints"`
+	// Untold is set while one of them is, by which the book is found.
+	Untold string `bson:"untold,omitempty"`
 }
 
 // find returns the endpoint with an id, nil when there is none.
@@ -109,6 +113,9 @@ type Config struct {
 	// Require makes the check of a route: who sent a request, and that he holds
 	// the scope; tenant.Guard's.
 	Require func(scope string) httpserver.Authenticate
+	// Tell has a firm's people told of an endpoint that we disabled; what it does
+	// may be done twice. Default: nobody is told.
+	Tell func(context.Context, Notice) error
 	// Log is told what nobody else hears of; default slog.Default().
 	Log *slog.Logger
 	// Now is the clock; default time.Now.
@@ -120,12 +127,13 @@ type Service struct {
 	c        Config
 	docs     *store.Of[book]
 	known    *identity.Memory[[]Endpoint]
+	wake     chan struct{}
 	disabled *prometheus.CounterVec
 }
 
 // Open opens the collection Webhook in c.DB.
 func Open(ctx context.Context, c Config) (*Service, error) {
-	docs, err := store.Open[book](ctx, c.DB, store.Spec{Name: "Webhook"})
+	docs, err := store.Open[book](ctx, c.DB, store.Spec{Name: "Webhook", Ordered: []string{fieldUntold}})
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +144,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 		c.Now = time.Now
 	}
 	s := &Service{
-		c: c, docs: docs, known: identity.NewMemory[[]Endpoint](knownFirms),
+		c: c, docs: docs, known: identity.NewMemory[[]Endpoint](knownFirms), wake: make(chan struct{}, 1),
 		disabled: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "ccms_webhook_endpoints_disabled_total", Help: "Endpoints of firms that are called no more, by why.",
 		}, []string{"reason"}),
@@ -185,7 +193,7 @@ func (s *Service) Get(ctx context.Context, o Owner, id string) (Endpoint, bool, 
 	if err != nil {
 		return Endpoint{}, false, err
 	}
-	if found := (&book{all}).find(id); found != nil {
+	if found := (&book{Endpoints: all}).find(id); found != nil {
 		return *found, true, nil
 	}
 	r, err := s.docs.Get(ctx, o.id())
@@ -234,7 +242,12 @@ func (s *Service) newKey(ctx context.Context, id string) (sealed []byte, text se
 func newID() string { return "wh_" + strings.ToLower(rand.Text()) }
 
 // update changes a firm's endpoints in one write, and remembers what they are.
-func (s *Service) update(ctx context.Context, o Owner, change func(*book) error) error {
+func (s *Service) update(ctx context.Context, o Owner, do func(*book) error) error {
+	change := func(b *book) error {
+		err := do(b)
+		b.mark()
+		return err
+	}
 	for {
 		r, err := s.docs.Update(ctx, o.id(), change)
 		if errors.Is(err, store.ErrNotFound) {
@@ -297,11 +310,16 @@ func (s *Service) Failed(ctx context.Context, o Owner, e Endpoint, gone bool) er
 func (s *Service) disable(ctx context.Context, o Owner, id, reason string) error {
 	err := s.audited(ctx, audit.Entry{Act: actDisable, Actor: "webhook", Object: id, Owner: o.FirmID, Reason: reason}, func() error {
 		return s.note(ctx, o, id, func(e *Endpoint) error {
+			if e.Status == Disabled {
+				return errSame
+			}
 			e.Status, e.Reason = Disabled, reason
+			e.Untold = new(s.c.Now().UTC().Truncate(time.Millisecond))
 			return nil
 		})
 	})
 	if err == nil {
+		s.rouse()
 		s.disabled.WithLabelValues(reason).Inc()
 		s.c.Log.WarnContext(ctx, "endpoint of a firm is disabled", "ccms.webhook.endpoint", id, "ccms.webhook.reason", reason)
 	}

@@ -235,7 +235,7 @@ func (in patchBody) apply(e *Endpoint) {
 		e.Events = *in.Events
 	}
 	if in.Status != nil {
-		e.Status, e.Reason, e.Failing = *in.Status, "", nil
+		e.Status, e.Reason, e.Failing, e.Untold = *in.Status, "", nil, nil
 	}
 }
 
