@@ -135,6 +135,8 @@ test("one that is gone is off, says why, and is switched on again", async (t) =>
   await row(page, "failed");
   assert.match(await main(page), /The webhook is off.*answered that it is gone/s);
   assert.equal(await page.locator("button:has-text('Send')").count(), 0, "what is off is sent nothing");
+  await page.goto(base);
+  assert.match(await main(page), /A webhook is off, because it answered that it is gone/);
   await page.goto(`${base}/webhooks`);
   assert.match(await page.textContent("tbody tr"), /Off.*gone/s);
   await page.click("tbody a");

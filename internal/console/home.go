@@ -21,7 +21,8 @@ type homeData struct {
 	Days     int // 7 or 30
 	Figures  overview.Figures
 	Steps    []step
-	Complete bool // all of the period were counted
+	Troubled []backend.Webhook // those that take nothing, or were switched off for it
+	Complete bool              // all of the period were counted
 	Counted  int
 }
 
@@ -39,6 +40,9 @@ func (s *service) home(w http.ResponseWriter, r *http.Request, d frame.Desk) err
 		}
 		data.Figures, data.Counted, data.Complete = overview.Count(rows, from, data.Days), len(rows), complete
 		if data.Steps, err = s.steps(r, d); err != nil {
+			return err
+		}
+		if data.Troubled, err = s.troubled(r, d); err != nil {
 			return err
 		}
 	}
@@ -60,6 +64,15 @@ func (s *service) recent(r *http.Request, d frame.Desk, from time.Time) (rows []
 		}
 	}
 	return rows, false, nil
+}
+
+// troubled are the webhooks somebody has to look after; whoever may not sees none.
+func (s *service) troubled(r *http.Request, d frame.Desk) ([]backend.Webhook, error) {
+	if !d.Manages() {
+		return nil, nil
+	}
+	all, err := s.ask.Webhooks(r, d.Caller())
+	return slices.DeleteFunc(all, func(h backend.Webhook) bool { return h.Reason == "" && (!h.Enabled() || h.Failing.IsZero()) }), err
 }
 
 // step is one of those that lead to live cards.

@@ -80,7 +80,7 @@ var sinceLayouts = [...]string{"2006-01-02T15:04", "2006-01-02T15:04:05", "2006-
 
 // Since is from when on events are sent again.
 func Since(text string) []*page.Field {
-	return []*page.Field{{ID: "since", Label: "All since (UTC)", Hint: "Such as 2026-11-30T08:00. A thousand at once; what came before comes again.", Type: "datetime-local", Value: text, Code: true}}
+	return []*page.Field{{ID: "since", Label: "All since (UTC)", Hint: "Such as 2026-11-30T08:00. A thousand at once; those that arrived come again too.", Type: "datetime-local", Value: text, Code: true}}
 }
 
 // ReadSince reads the form of Since, and notes at the field what is no time.
