@@ -1,0 +1,71 @@
+package e2e
+
+import (
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ccms/internal/vault/keyring/transit/transittest"
+)
+
+// TestTheRootKeyMayLieInAKeyService starts the product with its root key in a
+// stand-in for OpenBao and Vault, rotates that key there, seals the service while
+// the product runs, and starts anew. It would fail if a running product needed the
+// service for what it has in memory, or if a start without it said nothing of it.
+func TestTheRootKeyMayLieInAKeyService(t *testing.T) {
+	t.Parallel()
+	service := transittest.New(t)
+	authority := filepath.Join(t.TempDir(), "ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: service.Certificate().Raw})
+	if err := os.WriteFile(authority, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	flags := append([]string{"--keyring.url", service.KeyURL(), "--keyring.token-file", service.TokenFile, "--tls.ca-file", authority}, busy...)
+	p, err := up(dir, flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { p.kill() }()
+	c := newClient(t)
+	firm := newFirm(t, c, p, "--live", "--scope", "cards:register,cards:read,cards:reveal")
+	var made struct {
+		ID string `json:"registration_id"`
+	}
+	number := randomCard(t)
+	c.must(t, 201, "POST", p.CreditCard+"/register", newRegistration(number, "123", "Ann Example"), &made, firm.auth()...)
+	cards := []filed{{made.ID, number}}
+	revealAll(t, p, firm, cards)
+
+	service.Rotate()
+	if out := operator(t, dir, "keys", "rewrap"); !strings.Contains(string(out), "keys moved to the newest version of the root key") {
+		t.Errorf("%s", out)
+	}
+	service.Retire(2)
+	if out := operator(t, dir, "crypto", "inventory", "-o", "json"); !strings.Contains(string(out), service.KeyURL()) {
+		t.Error("the inventory does not name the key service")
+	}
+
+	service.Seal(true)
+	revealAll(t, p, firm, cards)
+	c.must(t, 503, "GET", p.CreditCard+"/actuator/health", nil, nil)
+	c.must(t, 200, "GET", p.CreditCard+"/actuator/health/readiness", nil, nil)
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if refused, err := up(dir, flags...); err == nil {
+		refused.kill()
+		t.Error("it starts while its key service is sealed")
+	} else if !strings.Contains(err.Error(), "it is sealed") || !strings.Contains(err.Error(), service.KeyURL()) {
+		t.Errorf("it says %v", err)
+	}
+
+	service.Seal(false)
+	if p, err = up(dir, flags...); err != nil {
+		t.Fatal(err)
+	}
+	revealAll(t, p, firm, cards)
+	c.must(t, 200, "GET", p.CreditCard+"/actuator/health", nil, nil)
+}
