@@ -12,10 +12,10 @@ import (
 )
 
 // Fields returns every keyed field of s once: the unique ones, the ordered
-// ones, the expiry.
+// ones, the sparse ones, the expiry.
 func (s Spec) Fields() []string {
 	var fields []string
-	for _, f := range slices.Concat(s.Unique, s.Ordered, []string{s.Expires}) {
+	for _, f := range slices.Concat(s.Unique, s.Ordered, s.Sparse, []string{s.Expires}) {
 		if f != "" && !slices.Contains(fields, f) {
 			fields = append(fields, f)
 		}
@@ -30,7 +30,7 @@ func (s Spec) Validate() error {
 		return errors.New("store: a Spec needs a name")
 	}
 	fields := s.Fields()
-	if slices.Contains(s.Unique, "") || slices.Contains(s.Ordered, "") {
+	if slices.Contains(slices.Concat(s.Unique, s.Ordered, s.Sparse), "") {
 		fields = append(fields, "")
 	}
 	for _, f := range fields {

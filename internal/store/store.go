@@ -47,6 +47,10 @@ type Spec struct {
 	// the Unique ones and Expires. The values of keys are strings, int64 or
 	// times, of one kind in all documents; others are refused (see Key).
 	Ordered []string
+	// Sparse names further fields as Ordered does, which most documents lack and
+	// which are never asked for but with a condition on them: a driver may leave
+	// the documents without them out of an index.
+	Sparse []string
 	// Expires names a field holding a time. A document whose time has passed
 	// is treated as absent by Get, Find, Insert, Replace and Delete alike, and
 	// is removed some time later. Without the field a document stays.

@@ -82,7 +82,7 @@ type Service struct {
 // Open opens the collection Card in c.DB.
 func Open(ctx context.Context, c Config) (*Service, error) {
 	cards, err := store.Open[document](ctx, c.DB, store.Spec{
-		Name: "Card", Unique: []string{fieldLookup, fieldLookupEven}, Ordered: []string{"card.listed", "deletedAt"},
+		Name: "Card", Unique: []string{fieldLookup, fieldLookupEven}, Ordered: []string{"card.listed"}, Sparse: []string{"deletedAt"},
 	})
 	if err != nil {
 		return nil, err

@@ -223,7 +223,7 @@ func (w *world) raw(token string) string {
 func (w *world) collection() store.Collection {
 	w.t.Helper()
 	c, err := w.db.Collection(w.t.Context(), store.Spec{
-		Name: "Card", Unique: []string{"card.lookup", "card.lookupEven"}, Ordered: []string{"card.listed", "deletedAt"},
+		Name: "Card", Unique: []string{"card.lookup", "card.lookupEven"}, Ordered: []string{"card.listed"}, Sparse: []string{"deletedAt"},
 	})
 	must(w.t, err)
 	return c

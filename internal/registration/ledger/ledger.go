@@ -110,7 +110,7 @@ type Ledger struct{ docs *store.Of[Registration] }
 // Open opens the collection Registration in db.
 func Open(ctx context.Context, db store.DB) (*Ledger, error) {
 	docs, err := store.Open[Registration](ctx, db, store.Spec{
-		Name: "Registration", Ordered: []string{"reference", "last4", "reason", "status"},
+		Name: "Registration", Ordered: []string{"last4", "status"}, Sparse: []string{"reference", "reason"},
 	})
 	return &Ledger{docs}, err
 }

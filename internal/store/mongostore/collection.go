@@ -21,7 +21,8 @@ type collection struct {
 
 func (c *collection) same(other *collection) bool {
 	return slices.Equal(c.spec.Unique, other.spec.Unique) &&
-		slices.Equal(c.spec.Ordered, other.spec.Ordered) && c.spec.Expires == other.spec.Expires
+		slices.Equal(c.spec.Ordered, other.spec.Ordered) && slices.Equal(c.spec.Sparse, other.spec.Sparse) &&
+		c.spec.Expires == other.spec.Expires
 }
 
 // live adds to filter that the document has not expired.

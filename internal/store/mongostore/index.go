@@ -42,7 +42,7 @@ func (c *collection) indexes() map[string]mongo.IndexModel {
 	for _, f := range c.spec.Unique {
 		add(uniqueIndex+f, bson.D{{Key: f, Value: 1}}, options.Index().SetUnique(true).SetSparse(true))
 	}
-	for _, f := range c.spec.Ordered {
+	for _, f := range slices.Concat(c.spec.Ordered, c.spec.Sparse) {
 		add(orderIndex+f, bson.D{{Key: f, Value: 1}, {Key: "_id", Value: 1}}, options.Index())
 	}
 	if f := c.spec.Expires; f != "" {

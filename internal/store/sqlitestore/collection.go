@@ -55,7 +55,8 @@ func newCollection(db *DB, s store.Spec) (*collection, error) {
 
 func (c *collection) same(other *collection) bool {
 	return slices.Equal(c.spec.Unique, other.spec.Unique) &&
-		slices.Equal(c.spec.Ordered, other.spec.Ordered) && c.spec.Expires == other.spec.Expires
+		slices.Equal(c.spec.Ordered, other.spec.Ordered) && slices.Equal(c.spec.Sparse, other.spec.Sparse) &&
+		c.spec.Expires == other.spec.Expires
 }
 
 // live is the condition that a document has not expired; it always takes one

@@ -17,7 +17,7 @@ func TestQueriesUseTheIndexes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	opened, err := db.Collection(t.Context(), store.Spec{Name: "Thing", Unique: []string{"email"}, Ordered: []string{"owner", "n"}, Expires: "gone"})
+	opened, err := db.Collection(t.Context(), store.Spec{Name: "Thing", Unique: []string{"email"}, Ordered: []string{"owner", "n"}, Sparse: []string{"why", "left"}, Expires: "gone"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,6 +36,9 @@ func TestQueriesUseTheIndexes(t *testing.T) {
 		"documents of an owner, falling":    {Where: where("owner", store.Eq, "x"), Desc: true, Limit: 10},
 		"a page of an owner":                {Where: where("owner", store.Eq, "x"), After: &store.Position{ID: "x"}},
 		"a range in its order":              {Where: where("n", store.Ge, int64(7)), Order: "n"},
+		"documents that have a rare field":  {Where: where("why", store.Eq, "x"), Order: "why", Desc: true, Limit: 10},
+		"a page of those":                   {Where: where("why", store.Eq, "x"), Order: "why", Desc: true, After: &store.Position{Value: "x", ID: "y"}, Limit: 10},
+		"those before a moment":             {Where: where("left", store.Le, time.Now()), Order: "left", Limit: 10},
 		"what has not expired long":         {Where: where("gone", store.Lt, time.Now()), Order: "gone"},
 	} {
 		t.Run(name, func(t *testing.T) {

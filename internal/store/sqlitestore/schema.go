@@ -57,15 +57,18 @@ func (c *collection) indexes() map[string]string {
 	defs := map[string]string{}
 	add := func(kind, field, create, columns string) {
 		name := c.spec.Name + "." + field + " " + kind
-		defs[name] = fmt.Sprintf("%s %s ON %s (%s)", create, quote(name), c.table, columns)
+		defs[name] = fmt.Sprintf("%s %s ON %s %s", create, quote(name), c.table, columns)
 	}
 	for _, f := range c.spec.Unique {
-		add("unique", f, "CREATE UNIQUE INDEX", column(f))
+		add("unique", f, "CREATE UNIQUE INDEX", fmt.Sprintf("(%s)", column(f)))
 	}
 	for _, f := range append(slices.Clone(c.spec.Ordered), c.spec.Expires) {
 		if f != "" {
-			add("ordered", f, "CREATE INDEX", column(f)+", id")
+			add("ordered", f, "CREATE INDEX", fmt.Sprintf("(%s, id)", column(f)))
 		}
+	}
+	for _, f := range c.spec.Sparse {
+		add("sparse", f, "CREATE INDEX", fmt.Sprintf("(%s, id) WHERE %[1]s IS NOT NULL", column(f)))
 	}
 	return defs
 }

@@ -75,7 +75,8 @@ var noon = time.Date(2031, 5, 17, 12, 0, 0, 0, time.UTC)
 var wide = store.Spec{
 	Name:    "Thing",
 	Unique:  []string{"email", "card.print"},
-	Ordered: []string{"name", "n", "at", "owner.id"},
+	Ordered: []string{"name", "n", "at"},
+	Sparse:  []string{"owner.id"},
 	Expires: "gone",
 }
 
