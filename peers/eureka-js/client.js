@@ -3,7 +3,6 @@
 const { Eureka } = require('eureka-js-client');
 const readline = require('readline');
 
-const url = new URL(process.env.EUREKA_URL);
 const client = new Eureka({
   instance: {
     app: 'PEER',
@@ -16,9 +15,7 @@ const client = new Eureka({
     dataCenterInfo: { '@class': 'com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo', name: 'MyOwn' },
   },
   eureka: {
-    host: url.hostname,
-    port: Number(url.port),
-    servicePath: url.pathname + 'apps/',
+    serviceUrls: { default: [process.env.EUREKA_URL + 'apps/'] }, // with credentials
     heartbeatInterval: 1000,
     registryFetchInterval: 1000,
     maxRetries: 3,

@@ -17,8 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"ccms/internal/eureka"
 	"ccms/internal/eureka/registry"
+	"ccms/internal/eureka/registry/writers"
 	"ccms/internal/httpserver"
 )
 
@@ -41,8 +44,16 @@ func (s *stage) start(forget bool) {
 	if forget {
 		_ = os.Remove(s.file)
 	}
+	hash, err := bcrypt.GenerateFromPassword([]byte(peersPassword), bcrypt.MinCost)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	list, err := writers.Parse(strings.NewReader("PEER basic peer:"+string(hash)), nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	log := slog.New(slog.DiscardHandler)
-	s.reg = registry.New(registry.Config{Log: log, Snapshot: s.file})
+	s.reg = registry.New(registry.Config{Log: log, Snapshot: s.file, Writers: list})
 	mux := httpserver.NewMux(log)
 	s.reg.Routes(mux)
 	var l net.Listener
@@ -64,6 +75,10 @@ func (s *stage) start(forget bool) {
 	})
 	s.t.Cleanup(s.kill)
 }
+
+// peersPassword opens the client's name; it is in the URL the client is given
+// (T30).
+const peersPassword = "of-the-peer"
 
 func (s *stage) peer() *eureka.Instance {
 	a, _ := s.reg.Leases().Application("PEER")
@@ -148,13 +163,13 @@ func (p *player) ask(command string) string {
 	}
 }
 
-// T28: an unmodified client registers, beats, finds others, changes its status,
-// outlives a registry that is killed and comes back, with its memory and
-// without, and leaves.
+// T28, T30: an unmodified client, with credentials in its URL, registers, beats,
+// finds others, changes its status, outlives a registry that is killed and comes
+// back, with its memory and without, and leaves.
 func TestAnUnmodifiedClientLivesWithTheRegistry(t *testing.T) {
 	s := &stage{t: t, addr: "127.0.0.1:0", file: t.TempDir() + "/registry.json"}
 	s.start(true)
-	c := play(t, "http://"+s.addr+"/eureka/")
+	c := play(t, "http://peer:"+peersPassword+"@"+s.addr+"/eureka/")
 	wait(t, "the client is registered", s.is(eureka.Up))
 	id := s.peer().ID
 
