@@ -15,7 +15,7 @@ export function launch(...args) {
 // seen nothing wrong.
 export async function open(t, browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en", ...options });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(30_000); // on a busy machine; no wait is longer than it must be
   const seen = watch(context);
   t.after(async () => {
     await context.close();

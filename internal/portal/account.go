@@ -106,7 +106,7 @@ func (s *Service) accountForm(c submit) session.Handler {
 		form := c.fields(v.Language, posted)
 		for _, f := range form.Fields {
 			if posted.Secret(f.ID).Len() == 0 {
-				f.Error = v.T("field.empty", f.Label)
+				f.Error = v.T("field." + f.ID + ".empty")
 			}
 		}
 		if len(form.Wrong()) == 0 {

@@ -67,6 +67,7 @@ export function start(form: HTMLFormElement, hooks: Hooks = {}): CardForm {
   const hintAtStart = hint.textContent;
 
   const accepted = form.dataset["brands"]?.split(" "); // default all are
+  const shown = new Map<string, string>(); // codes of the errors that are shown
   let announced = "";
   let timer = 0;
 
@@ -94,10 +95,17 @@ export function start(form: HTMLFormElement, hooks: Hooks = {}): CardForm {
   function showBrand(): void {
     const known = brand();
     const no = refused() ? fill(t["number.brand"], known!.name) : "";
-    brandMark.textContent = no || (known?.name ?? "");
-    brandMark.classList.toggle("refused", no !== "");
+    markBrand(no);
     hint.textContent = known ? fill(t[known.codeLength === 4 ? "code.hint.front" : "code.hint.back"]) : hintAtStart;
     say(no || (known ? fill(t["brand"], known.name, known.codeLength) : ""));
+  }
+
+  // markBrand shows the brand below the field, or that it is not accepted, unless
+  // an error says that above it.
+  function markBrand(no: string): void {
+    const more = shown.has("number") ? "" : no;
+    brandMark.textContent = more || (brand()?.name ?? "");
+    brandMark.classList.toggle("refused", more !== "");
   }
 
   function put(edit: Edit): void {
@@ -202,14 +210,13 @@ export function start(form: HTMLFormElement, hooks: Hooks = {}): CardForm {
     return id === "expiry" && digits.length < 4 && !/^(1[3-9]|00)/.test(digits);
   }
 
-  const shown = new Map<string, string>(); // codes of the errors that are shown
-
   // show shows an error at a field, or takes it away.
   function show(id: string, found: Fault | undefined): string {
     const message = found ? fill(t[found.code], ...found.values) : "";
     errors.set(id, message);
     if (found) shown.set(id, found.code);
     else shown.delete(id);
+    if (id === "number") markBrand("");
     return message;
   }
 

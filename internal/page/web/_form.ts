@@ -41,6 +41,9 @@ export class FormErrors {
     prefix.className = "hidden";
     prefix.textContent = this.t["prefix"] + " ";
     place.append(prefix, message);
+    // A summary that stands says the same as the field.
+    const listed = document.querySelector(`#summary a[href="#${id}"]`);
+    if (listed) listed.textContent = message;
     this.input(id).setAttribute("aria-invalid", "true");
   }
 
