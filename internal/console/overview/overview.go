@@ -60,7 +60,7 @@ func Count(rows []backend.Registration, first time.Time, days int) Figures {
 		d.Other++
 	}
 	if decided := f.Verified + f.Refused; decided > 0 {
-		f.Share = strconv.FormatFloat(100*float64(f.Verified)/float64(decided), 'f', 1, 64) + " %"
+		f.Share = strconv.FormatFloat(100*float64(f.Verified)/float64(decided), 'f', 1, 64) + "\u00a0%"
 	}
 	for _, name := range slices.Sorted(maps.Keys(reasons)) {
 		f.Reasons = append(f.Reasons, Reason{name, reasons[name]})

@@ -15,7 +15,7 @@ func TestRegistrationsAreCountedByDayAndReason(t *testing.T) {
 		{Status: "rejected", Reason: "bin_denied", CreatedAt: at(0, 0)}, {Status: "rejected", Reason: "declined", CreatedAt: at(0, 5)},
 		{Status: "rejected", Reason: "declined", CreatedAt: at(1, 5)}, {Status: "failed", CreatedAt: at(1, 6)},
 	}, first, 7)
-	if f.Total != 7 || f.Verified != 2 || f.Refused != 4 || f.Pending != 1 || f.Share != "33.3 %" {
+	if f.Total != 7 || f.Verified != 2 || f.Refused != 4 || f.Pending != 1 || f.Share != "33.3\u00a0%" {
 		t.Errorf("%+v", f)
 	}
 	if d := f.Days[6]; d.Verified != 2 || d.Other != 1 {
