@@ -119,7 +119,6 @@ func (r *Root) request(ctx context.Context, op string, body []byte) (*http.Reque
 	if err != nil {
 		return nil, err
 	}
-	defer token.Wipe()
 	// Not a bytes.Reader itself: net/http would copy it into a buffer of its own.
 	content := struct{ io.Reader }{bytes.NewReader(body)}
 	target := r.base.JoinPath("v1", r.mount, op, r.key)
@@ -130,8 +129,8 @@ func (r *Root) request(ctx context.Context, op string, body []byte) (*http.Reque
 	req.ContentLength = int64(len(body))
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Vault-Request", "true") // agents may ask for it, against forged requests
-	if token.Len() > 0 {
-		req.Header.Set("X-Vault-Token", string(token.Reveal()))
+	if token != "" {
+		req.Header.Set("X-Vault-Token", token)
 	}
 	if r.namespace != "" {
 		req.Header.Set("X-Vault-Namespace", r.namespace)

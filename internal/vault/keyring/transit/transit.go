@@ -13,10 +13,12 @@
 package transit
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -188,35 +190,37 @@ func (r *Root) String() string {
 }
 
 // token reads the token, without the white space around it. A file that everybody
-// can read is refused.
-func (r *Root) token() (secret.Bytes, error) {
+// can read is refused. It is text, for headers are: it lives as long as the call.
+func (r *Root) token() (string, error) {
 	if r.cfg.TokenFile == "" {
-		return secret.Bytes{}, nil
+		return "", nil
 	}
 	f, err := os.Open(r.cfg.TokenFile)
 	if err != nil {
-		return secret.Bytes{}, fmt.Errorf("keyring.token-file: %w", err)
+		return "", fmt.Errorf("keyring.token-file: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return secret.Bytes{}, fmt.Errorf("keyring.token-file: %w", err)
+		return "", fmt.Errorf("keyring.token-file: %w", err)
 	}
 	if info.Mode().Perm()&0o007 != 0 {
-		return secret.Bytes{}, fmt.Errorf("keyring.token-file: mode %04o lets everybody at it; run chmod 600 on it", info.Mode().Perm())
+		return "", fmt.Errorf("keyring.token-file: mode %04o lets everybody at it; run chmod 600 on it", info.Mode().Perm())
 	}
-	content, err := secret.ReadAll(f, int(min(info.Size(), maxWrapped)))
-	if err != nil || content.Len() > maxWrapped {
-		content.Wipe()
-		return secret.Bytes{}, errors.New("keyring.token-file: cannot be read, or is too long for a token")
-	}
-	defer content.Wipe()
-	token := secret.NewString(strings.TrimSpace(string(content.Reveal())))
-	if token.Len() == 0 {
-		return token, errors.New("keyring.token-file: is empty")
+	content, err := io.ReadAll(io.LimitReader(f, maxToken+1))
+	defer clear(content)
+	token := string(bytes.TrimSpace(content))
+	switch {
+	case err != nil || len(content) > maxToken:
+		return "", errors.New("keyring.token-file: cannot be read, or is too long for a token")
+	case token == "":
+		return "", errors.New("keyring.token-file: is empty")
 	}
 	return token, nil
 }
+
+// maxToken bounds a token, in bytes.
+const maxToken = 4 << 10
 
 // refusedByNetwork reports whether nobody listens.
 func refusedByNetwork(err error) bool {
