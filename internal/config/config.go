@@ -37,6 +37,7 @@ type Settings struct {
 	Reveal     Reveal
 	Webhook    Webhook
 	Log        Log
+	Trace      Trace
 
 	// Warnings are what Load found odd but not wrong, one line each.
 	Warnings []string
@@ -133,6 +134,12 @@ type Log struct {
 	Format string // text or json
 	File   string // none when empty
 	Level  slog.Level
+}
+
+// Trace says where spans of requests go; without URL nowhere.
+type Trace struct {
+	URL     URL
+	Percent int // of the traces that begin here
 }
 
 // Sources are where settings come from.

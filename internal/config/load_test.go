@@ -65,7 +65,7 @@ var interfaceDefaults = map[string]string{
 	"creditcard.breaker.failure-rate-threshold": "50", "creditcard.breaker.sliding-window-size": "5",
 	"creditcard.breaker.wait-duration-in-open-state": "10s",
 	"reveal.per-hour": "100", "webhook.allow-private": "false", "keyring.url": "", "keyring.token-file": "",
-	"log.format": "json", "log.file": "", "log.level": "info",
+	"log.format": "json", "log.file": "", "log.level": "info", "trace.url": "", "trace.percent": "100",
 }
 
 // printed gives every setting as `config print -o json` does, by key.

@@ -19,6 +19,7 @@ var secretSettings = map[string]string{
 	"eureka.urls":   "http://app:" + password + "@a/eureka/,http://b/eureka/",
 	"eureka.peers":  "https://app:" + password + "@c/eureka/",
 	"mail.smtp-url": "smtp://app:" + password + "@mail.example:587",
+	"trace.url":     "https://app:" + password + "@collector.example",
 	"keyring.url":   "https://app:" + password + "@keys.example/transit",
 }
 

@@ -132,6 +132,8 @@ var storeURL = kind[URL]{
 
 var smtpURL = optional(netURL("smtp://USER@HOST:587 or smtps://USER@HOST:465", "smtp", "smtps"))
 
+var collectorURL = optional(netURL("http://HOST:4318 or https://HOST", "http", "https"))
+
 // netURL takes URLs with a host and one of the schemes.
 func netURL(want string, schemes ...string) kind[URL] {
 	return kind[URL]{

@@ -51,7 +51,17 @@ type Config struct {
 type Observation struct {
 	Method, Route string
 	Status        int
+	Began         time.Time
 	Duration      time.Duration
+	Span          Span
+}
+
+// Span is a request's place in its trace, in hexadecimal digits (W3C Trace
+// Context): 32 of the trace, 16 of our span and of the caller's, "" where the
+// trace begins here. Chosen says that the caller records the trace.
+type Span struct {
+	Trace, ID, Caller string
+	Chosen            bool
 }
 
 // The time-outs of a connection. IdleTimeout is long because registry clients
@@ -299,7 +309,8 @@ func (s *Server) finish(rec *recorder, r *http.Request, i *request, start time.T
 	took := time.Since(start)
 	s.logAccess(rec, r, i, took)
 	if s.cfg.Observe != nil {
-		s.cfg.Observe(Observation{r.Method, i.route, rec.status, took})
+		t := i.trace
+		s.cfg.Observe(Observation{r.Method, i.route, rec.status, start, took, Span{t.id, t.span, t.caller, t.flags&sampled != 0}})
 	}
 	if v == http.ErrAbortHandler {
 		panic(v)

@@ -22,14 +22,18 @@ const (
 // trace is a request's place in a distributed trace. Every service a request
 // passes has a span of its own.
 type trace struct {
-	id    string // 32 hexadecimal digits, the same everywhere
-	span  string // 16, this service's
-	flags byte   // the caller's
-	state string // of tracing systems, passed on as it came
+	id     string // 32 hexadecimal digits, the same everywhere
+	span   string // 16, this service's
+	caller string // 16, the caller's; "" where the trace begins
+	flags  byte   // the caller's
+	state  string // of tracing systems, passed on as it came
 }
 
 // The flags of version 00 that we know and pass on: sampled, random id.
-const knownFlags = 0x03
+const (
+	sampled    = 0x01
+	knownFlags = 0x03
+)
 
 var (
 	traceParentShape = regexp.MustCompile(`^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$`)
@@ -45,6 +49,9 @@ func newTrace(h http.Header) trace {
 		return trace{id: newTraceID(16), span: newTraceID(8)}
 	}
 	t.span = newTraceID(8)
+	if looksLikeNumber(t.caller) {
+		t.caller = ""
+	}
 	t.state = parseTraceState(h.Values(traceState))
 	return t
 }
@@ -61,7 +68,7 @@ func parseTraceParent(values []string) (trace, bool) {
 		return trace{}, false
 	}
 	flags, _ := hex.DecodeString(m[4]) // the pattern has checked it
-	return trace{id: m[2], flags: flags[0] & knownFlags}, true
+	return trace{id: m[2], caller: m[3], flags: flags[0] & knownFlags}, true
 }
 
 // The bounds of a tracestate.

@@ -154,7 +154,7 @@ func (p *Process) Listen(ctx context.Context, name, addr string) (*Service, erro
 		Log:            log,
 		TrustedProxies: p.Settings.Server.TrustedProxies,
 		Prove:          p.Prove(name),
-		Observe:        s.Actuator.Observe,
+		Observe:        p.observe(s, log),
 		TLS:            p.shows(name),
 		InsecureHTTP:   p.Settings.InsecureHTTP && (name == Portal || name == eureka.Audience),
 	})
