@@ -68,4 +68,21 @@ func TestTheRootKeyMayLieInAKeyService(t *testing.T) {
 	}
 	revealAll(t, p, firm, cards)
 	c.must(t, 200, "GET", p.CreditCard+"/actuator/health", nil, nil)
+	destroyFirm(t, p, firm, tokenOf(t, c, p, firm, made.ID))
+}
+
+// destroyFirm destroys the keys of a firm; its card cannot be read any more.
+func destroyFirm(t *testing.T, p *process, firm firmClient, token string) {
+	t.Helper()
+	if out, err := ccms(p.dir, "keys", "destroy", "--firm", firm.firm); err == nil || !strings.Contains(string(out), "--for-good") {
+		t.Errorf("without --for-good: %s", out)
+	}
+	out := string(operator(t, p.dir, "keys", "destroy", "--firm", firm.firm, "--for-good"))
+	if strings.Count(out, "is destroyed") != 2 || !strings.Contains(out, firm.firm+"/live version 1") {
+		t.Errorf("%s", out)
+	}
+	status, body, err := newClient(t).send("POST", p.CreditCard+"/v1/cards/"+token+"/reveal", map[string]string{"reason": "test"}, firm.auth()...)
+	if err != nil || status < 400 {
+		t.Errorf("its card is shown: %d %s %v", status, body, err)
+	}
 }

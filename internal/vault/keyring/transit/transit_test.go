@@ -90,7 +90,9 @@ func TestFailuresOfTheServiceAreToldAndTriedAgainWhereThatHelps(t *testing.T) {
 		{"an engine elsewhere", func(_ *testing.T, s *transittest.Server) { s.Namespace("team") }, 1, "there is no transit engine at transit"},
 		{"a version retired there", func(_ *testing.T, s *transittest.Server) { s.Rotate(); s.Retire(2) }, 1, "it refuses (ciphertext or signature version is disallowed by policy (too old))"},
 		{"no token", func(t *testing.T, s *transittest.Server) { must(t, os.Truncate(s.TokenFile, 0)) }, 0, "keyring.token-file: is empty"},
-		{"a file that is no token", func(t *testing.T, s *transittest.Server) { must(t, os.WriteFile(s.TokenFile, make([]byte, 5000), 0o600)) }, 0, "too long for a token"},
+		{"a file that is no token", func(t *testing.T, s *transittest.Server) {
+			must(t, os.WriteFile(s.TokenFile, make([]byte, 5000), 0o600))
+		}, 0, "too long for a token"},
 		{"a token everybody can read", func(t *testing.T, s *transittest.Server) { must(t, os.Chmod(s.TokenFile, 0o644)) }, 0, "chmod 600"},
 		{"no token file", func(t *testing.T, s *transittest.Server) { must(t, os.Remove(s.TokenFile)) }, 0, "keyring.token-file"},
 	} {
