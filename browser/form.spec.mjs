@@ -178,8 +178,11 @@ both("T-11: fixing one of three errors leaves the others", async (t, hand) => {
   assert.deepEqual(await page.locator("#summary li").allTextContents(), ["Enter the expiry date", "Enter the security code"]);
   assert.equal(await page.getAttribute("#number", "aria-invalid"), null);
   assert.equal(await page.getAttribute("#code", "aria-invalid"), "true");
-  await hand(page).type("#expiry", `12/${year}`);
+  await hand(page).type("#expiry", "1330");
+  await page.keyboard.press("Tab");
+  assert.deepEqual(await page.locator("#summary li").allTextContents(), ["The month is between 01 and 12", "Enter the security code"], "it says what the field says");
   await hand(page).type("#code", "123");
+  await hand(page).retype("#expiry", `12${year}`);
   assert.equal(await page.locator("#summary").count(), 0);
   assert.doesNotMatch(await page.title(), /^Error/);
 });
