@@ -32,14 +32,23 @@ func MaskRuns(s string) string {
 	return b.String()
 }
 
+// mayHoldRun spares the text that certainly holds no run, such as almost every
+// id, the rest of the work. A letter ends a run, but for those of escapes.
 func mayHoldRun(s string) bool {
+	escaped := strings.Contains(s, "%")
 	digits := 0
 	for i := range len(s) {
-		if isDigit(s[i]) {
+		switch {
+		case isDigit(s[i]):
 			digits++
+		case !escaped && isLetter(s[i]):
+			digits = 0
+		}
+		if digits == minDigits {
+			return true
 		}
 	}
-	return digits >= minDigits
+	return false
 }
 
 // uuids returns where s holds UUIDs, in order.

@@ -248,6 +248,23 @@ func TestASecretInAPathIsInNoLog(t *testing.T) {
 	}
 }
 
+func TestWhatMayBeASecretIsInNoLogWhereNoRouteWasFound(t *testing.T) {
+	const secret = "kZ3mQ7vR1xW9_bN5-cT2pLd8"
+	s := start(t, nil)
+	for _, path := range []string{"/onec/" + secret, "/" + secret + "/once", "/once%2F" + secret} {
+		s.do(t, "GET", path, "")
+		<-s.seen
+	}
+	s.do(t, "GET", "/once/"+secret, "", "Host", "elsewhere.example")
+	<-s.seen
+	s.do(t, "GET", "/nowhere/at/all", "")
+	<-s.seen
+	log := s.log.String()
+	if strings.Contains(log, secret) || !strings.Contains(log, "url.path=/onec/{hidden}") || !strings.Contains(log, "url.path=/nowhere/at/all") {
+		t.Errorf("the log has %s", log)
+	}
+}
+
 func TestAnswersOfHandlers(t *testing.T) {
 	s := start(t, nil)
 	tests := []struct {

@@ -84,15 +84,15 @@ func (m *Mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h, pattern := m.mux.Handler(r)
 	if pattern == "" || strings.Count(p, "/") < strings.Count(pattern, "/") { // no route, or a redirect to one with a slash
-		m.fail(w, r, unrouted(h, r))
+		m.fail(w, r, notRouted(h, r))
 		return
 	}
 	info(r.Context()).route = pattern
 	m.mux.ServeHTTP(w, r)
 }
 
-// unrouted turns the plain-text answer ServeMux would give into an error.
-func unrouted(h http.Handler, r *http.Request) error {
+// notRouted turns the plain-text answer ServeMux would give into an error.
+func notRouted(h http.Handler, r *http.Request) error {
 	plain := answer{header: http.Header{}}
 	h.ServeHTTP(&plain, r)
 	if plain.status == http.StatusMethodNotAllowed {

@@ -210,7 +210,7 @@ func (s *Server) admit(r *http.Request) error {
 
 // describe gathers what is known of a request before it is routed.
 func (s *Server) describe(r *http.Request) *request {
-	i := &request{route: "UNKNOWN"}
+	i := &request{route: unrouted}
 	peer := peerAddr(r)
 	if s.cfg.Prove != nil && r.Header.Get(identity.ProofHeader) != "" {
 		i.proof = s.cfg.Prove(r)
@@ -326,7 +326,7 @@ func (s *Server) logAccess(rec *recorder, r *http.Request, i *request, took time
 	attrs := []slog.Attr{
 		slog.String("http.request.method", r.Method),
 		slog.String("http.route", i.route),
-		slog.String("url.path", cmp.Or(i.path, Path(r))),
+		slog.String("url.path", i.logged(r)),
 		slog.Int("http.response.status_code", rec.status),
 		slog.Int64("http.response.body.bytes", rec.bytes),
 		slog.Duration("event.duration", took),
@@ -335,6 +335,23 @@ func (s *Server) logAccess(rec *recorder, r *http.Request, i *request, took time
 		attrs = append(attrs, slog.String("client.ip", i.client.String()))
 	}
 	s.cfg.Log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// unrouted is the route of a request that none was found for.
+const unrouted = "UNKNOWN"
+
+// longSegment is what stands between slashes and is long enough for a secret of
+// 16 bytes, however it is written.
+var longSegment = regexp.MustCompile(`[^/]{20,}`)
+
+// logged is the path as the log has it. Without a route nobody knows which part
+// of it may be a secret, such as a link's that was sent to a wrong host or with
+// a slip of the pen: so whatever is long enough is left out.
+func (i *request) logged(r *http.Request) string {
+	if i.path == "" && i.route == unrouted {
+		return longSegment.ReplaceAllString(Path(r), "{hidden}")
+	}
+	return cmp.Or(i.path, Path(r))
 }
 
 // accessLevel keeps the chatter of machines out of the ordinary log.

@@ -156,7 +156,7 @@ func Origin(ctx context.Context) string {
 // its own; without one, of a request of its own.
 func Resume(ctx context.Context, origin string) context.Context {
 	id, parent, _ := strings.Cut(origin, " ")
-	i := &request{id: id, route: "UNKNOWN", trace: newTrace(http.Header{traceParent: {parent}})}
+	i := &request{id: id, route: unrouted, trace: newTrace(http.Header{traceParent: {parent}})}
 	if !requestIDShape.MatchString(id) {
 		i.id = newRequestID()
 	}

@@ -77,8 +77,8 @@ type PendingEmail struct {
 
 // KnownNetwork is a /24 or /56 the account logged in from.
 type KnownNetwork struct {
-	Network string    `bson:"network"`
-	Seen    time.Time `bson:"seen"`
+	Network string    `bson:"network" json:"network"`
+	Seen    time.Time `bson:"seen" json:"seen"`
 }
 
 const (

@@ -65,7 +65,7 @@ func (c *Conn) Forget(read []byte) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at := bytes.Index(c.last, read)
+	at := find(c.last, read)
 	switch {
 	case at < 0:
 	case &c.last[at] == &read[0]: // it was read without a buffer between
@@ -73,6 +73,22 @@ func (c *Conn) Forget(read []byte) {
 	default:
 		clear(c.last[:at+len(read)])
 		c.last = c.last[at+len(read):]
+	}
+}
+
+// find is bytes.Index for what is long: that looks for a short part with the
+// processor's own instructions.
+func find(in, long []byte) int {
+	const short = 32
+	head := long[:min(len(long), short)]
+	for at := 0; ; at++ {
+		i := bytes.Index(in[at:], head)
+		if i < 0 {
+			return -1
+		}
+		if at += i; bytes.HasPrefix(in[at:], long) {
+			return at
+		}
 	}
 }
 
