@@ -164,16 +164,16 @@ func TestKeysRotateUnderLoadAndNoRequestFails(t *testing.T) {
 	firm := newFirm(t, newClient(t), p, "--live", "--scope", "cards:register,cards:read,cards:manage,cards:reveal")
 	stop := steady(t, p, firm, rate)
 	began := time.Now()
-	for i := range rotations {
+	end, rewrapped := rewrapping(t, p.dir)
+	for range rotations {
 		operator(t, p.dir, "keys", "rotate")
 		operator(t, p.dir, "keys", "rotate", "--jwt")
-		if i%2 == 1 {
-			operator(t, p.dir, "keys", "rewrap")
-		}
 		<-time.After(400 * time.Millisecond)
 	}
 	took := time.Since(began)
 	sent, cards := stop()
+	close(end)
+	t.Logf("re-wrapped %d times meanwhile", <-rewrapped)
 	operator(t, p.dir, "keys", "rewrap")
 	if versions, stale := sealedUnder(t, p.dir); len(versions) == 0 || stale != 0 {
 		t.Errorf("re-wrapped, values lie under %v, %d of them under no active version", versions, stale)
@@ -181,6 +181,30 @@ func TestKeysRotateUnderLoadAndNoRequestFails(t *testing.T) {
 	revealAll(t, p, firm, cards)
 	operator(t, p.dir, "audit", "verify")
 	t.Logf("%d rotations in %s during %d requests, %d registrations", rotations, took.Round(time.Millisecond), sent, len(cards))
+}
+
+// rewrapping re-wraps again and again, as fast as it goes, until end is closed, and
+// tells how often.
+func rewrapping(t *testing.T, dir string) (end chan struct{}, times <-chan int) {
+	end = make(chan struct{})
+	n := make(chan int, 1)
+	go func() {
+		for i := 0; ; i++ {
+			select {
+			case <-end:
+				n <- i
+				return
+			default:
+			}
+			if out, err := ccms(dir, "keys", "rewrap"); err != nil {
+				t.Errorf("re-wrap: %v: %s", err, out)
+				<-end
+				n <- i
+				return
+			}
+		}
+	}()
+	return end, n
 }
 
 // revealAll checks that every card opens and is what was registered.
