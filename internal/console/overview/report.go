@@ -55,16 +55,18 @@ func Lines(counts []backend.Count, name func(backend.Count) string, all []string
 	return lines, sum
 }
 
-// Days are the days from first to last, and Months the months, as names of lines.
-func Days(first, last time.Time) []string { return between(first, last, time.DateOnly, 1, 0) }
-
-// Months are those that have a day from first to last.
-func Months(first, last time.Time) []string {
-	return between(first.AddDate(0, 0, 1-first.Day()), last, "2006-01", 0, 1)
+// Days are the days from first to last, as names of lines.
+func Days(first, last time.Time) []string {
+	return between(first, last, time.DateOnly, func(at time.Time) time.Time { return at.AddDate(0, 0, 1) })
 }
 
-func between(first, last time.Time, layout string, days, months int) (names []string) {
-	for at := first; !at.After(last); at = at.AddDate(0, months, days) {
+// Months are those that have a day from first to last, as names of lines.
+func Months(first, last time.Time) []string {
+	return between(first.AddDate(0, 0, 1-first.Day()), last, "2006-01", func(at time.Time) time.Time { return at.AddDate(0, 1, 0) })
+}
+
+func between(first, last time.Time, layout string, next func(time.Time) time.Time) (names []string) {
+	for at := first; !at.After(last); at = next(at) {
 		names = append(names, at.Format(layout))
 	}
 	return names
