@@ -15,6 +15,7 @@ type keysCmd struct {
 	Status  keysStatusCmd  `cmd:"" help:"List every key, what lies under it, and what is due."`
 	Rotate  keysRotateCmd  `cmd:"" help:"Make new versions of the keys under which cards are sealed, of look-up keys, or new keys that sign tokens."`
 	Rewrap  keysRewrapCmd  `cmd:"" help:"Move what is sealed to the active versions. The running process goes on when this command is interrupted."`
+	Move    keysMoveCmd    `cmd:"" help:"Move all keys to another root key, in a file or a key service, while no server runs."`
 	Destroy keysDestroyCmd `cmd:"" help:"Destroy retired versions under which nothing lies any more, or all keys of a firm."`
 }
 
@@ -106,3 +107,17 @@ func (c *keysDestroyCmd) Run(ctx context.Context, p *program) error {
 }
 
 var errForGood = errors.New("no card of that firm could ever be read again: suspend it first, and add --for-good if that is meant")
+
+// keysMoveCmd is ccms keys move.
+type keysMoveCmd struct {
+	To string `required:"" placeholder:"URL" help:"The new root key, as keyring.url is to name it: file:PATH of a file that ccms keys init made, or a key service, whose token is in keyring.token-file."`
+}
+
+// Run implements the command.
+func (c *keysMoveCmd) Run(ctx context.Context, p *program) error {
+	s, err := p.load("", false)
+	if err != nil {
+		return err
+	}
+	return desk.KeysMove(ctx, s, c.To, p.stdout)
+}

@@ -10,9 +10,9 @@ import (
 	"ccms/internal/vault/keyring/transit/transittest"
 )
 
-// TestTheRootKeyMayLieInAKeyService starts the product with its root key in a
-// stand-in for OpenBao and Vault, rotates that key there, seals the service while
-// the product runs, and starts anew. It would fail if a running product needed the
+// TestTheRootKeyMayLieInAKeyService moves the keys of the product from a file to a
+// stand-in for OpenBao and Vault, rotates the root key there, seals the service
+// while the product runs, and starts anew. It would fail if a running product needed the
 // service for what it has in memory, or if a start without it said nothing of it.
 func TestTheRootKeyMayLieInAKeyService(t *testing.T) {
 	t.Parallel()
@@ -23,8 +23,9 @@ func TestTheRootKeyMayLieInAKeyService(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	flags := append([]string{"--keyring.url", service.KeyURL(), "--keyring.token-file", service.TokenFile, "--tls.ca-file", authority}, busy...)
-	p, err := up(dir, flags...)
+	reach := []string{"--keyring.token-file", service.TokenFile, "--tls.ca-file", authority}
+	flags := append(append([]string{"--keyring.url", service.KeyURL()}, reach...), busy...)
+	p, err := up(dir, busy...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,6 +38,23 @@ func TestTheRootKeyMayLieInAKeyService(t *testing.T) {
 	number := randomCard(t)
 	c.must(t, 201, "POST", p.CreditCard+"/register", newRegistration(number, "123", "Ann Example"), &made, firm.auth()...)
 	cards := []filed{{made.ID, number}}
+	revealAll(t, p, firm, cards)
+
+	move := append([]string{"keys", "move", "--to", service.KeyURL()}, reach...)
+	if out, err := ccms(dir, move...); err == nil {
+		t.Errorf("keys move under a running server: %s", out)
+	}
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	operator(t, dir, move...)
+	if old, err := up(dir, busy...); err == nil || !strings.Contains(err.Error(), "the root key does not belong to this data") {
+		old.kill()
+		t.Errorf("under the old root key: %v", err)
+	}
+	if p, err = up(dir, flags...); err != nil {
+		t.Fatal(err)
+	}
 	revealAll(t, p, firm, cards)
 
 	service.Rotate()

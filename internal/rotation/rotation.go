@@ -28,6 +28,8 @@ const (
 	actRewrap  = "key.rewrap"
 	actDestroy = "key.destroy"
 
+	actMove = "key.move" // all keys to another root key
+
 	actPrepare  = "key.prepare"  // the next version of a look-up key is made known
 	actRefile   = "key.refile"   // numbers are opened to compute their look-up values
 	actActivate = "key.activate" // the next version takes the place of the active one

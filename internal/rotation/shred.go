@@ -48,3 +48,13 @@ func (k *Keeper) Shred(ctx context.Context, by audit.Entry, firm string) ([]Dest
 	}
 	return all, nil
 }
+
+// Move wraps all keys under another root key, and returns how many it moved. It is
+// for a process that is alone with them (keyring.Ring.Move).
+func (k *Keeper) Move(ctx context.Context, by audit.Entry, to keyring.Root) (n int64, err error) {
+	err = k.audited(ctx, of(by, actMove, "root"), func() error {
+		n, err = k.cfg.Ring.Move(ctx, to)
+		return err
+	})
+	return n, err
+}

@@ -25,15 +25,20 @@ const SharedKeys = "make keys once with ccms keys init --out FOLDER, and give th
 // rootKey opens the root key that keyring.url names; the file own when it names
 // none.
 func (p *Process) rootKey(own string) (keyring.Root, error) {
-	url := p.Settings.Keyring.URL.Reveal()
+	if !p.Settings.Keyring.URL.IsZero() {
+		return p.RootAt(p.Settings.Keyring.URL.Reveal())
+	}
+	root, err := keyring.OpenFile(own)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %s", err, SharedKeys)
+	}
+	return root, err
+}
+
+// RootAt opens the root key at a place that keyring.url could name.
+func (p *Process) RootAt(url string) (keyring.Root, error) {
 	scheme, path, _ := strings.Cut(url, ":")
 	switch scheme {
-	case "":
-		root, err := keyring.OpenFile(own)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w: %s", err, SharedKeys)
-		}
-		return root, err
 	case "file":
 		return keyring.OpenFile(path)
 	case "https", "http":

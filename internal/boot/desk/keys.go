@@ -2,11 +2,13 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"ccms/internal/audit"
 	"ccms/internal/boot/chassis"
+	"ccms/internal/config"
 	"ccms/internal/creditcard"
 	"ccms/internal/datadir"
 	"ccms/internal/registration/firmcard"
@@ -71,6 +73,38 @@ func (d *Desk) openKeeper(ctx context.Context, l chassis.KeyRing) (*rotation.Kee
 	}
 	d.audits = append(d.audits, c.Audit)
 	return rotation.New(c), nil
+}
+
+// KeysMove moves all keys of a data folder to another root key, named as
+// keyring.url names one. No server may run on them.
+func KeysMove(ctx context.Context, s config.Settings, to string, out io.Writer) (err error) {
+	d, err := openBeside(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close(ctx)) }()
+	root, err := d.RootAt(to)
+	if err != nil {
+		return err
+	}
+	keepers, err := d.keepers(ctx)
+	if err != nil {
+		return err
+	}
+	if len(keepers) == 0 {
+		return errors.New("no keys are kept here: name the data folder of a login or card service with --data")
+	}
+	for _, k := range keepers {
+		n, err := k.Move(ctx, rotation.Administrator(), root)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(out, "%s: %d keys lie under the new root key\n", k.Progress().Service, n); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(out, "\nstart with  --keyring.url %s  from now on, and destroy the old root key\n", to)
+	return err
 }
 
 // KeysInit makes the keys of a deployment of several processes in a folder
