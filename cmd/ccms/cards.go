@@ -17,6 +17,7 @@ import (
 	"ccms/client"
 	"ccms/internal/cardimport"
 	"ccms/internal/config"
+	"ccms/internal/harden"
 )
 
 // cardsCmd holds ccms cards import. It is a firm's side: it speaks to the
@@ -40,6 +41,9 @@ type cardsImportCmd struct {
 
 // Run implements the command.
 func (c *cardsImportCmd) Run(ctx context.Context, p *program) error {
+	if err := harden.Process(); err != nil { // it holds numbers for a while
+		return err
+	}
 	s, err := p.load("", true) // it serves nothing
 	if err != nil {
 		return err
