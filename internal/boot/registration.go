@@ -66,7 +66,7 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 	if err != nil {
 		return err
 	}
-	firmRules, err := rules.Open(ctx, rules.Config{DB: p.DB, Audit: b.audit, Adopt: pipeline.Adopt, Require: guard.Require, Log: log})
+	firmRules, err := rules.Open(ctx, rules.Config{DB: p.DB, Audit: b.audit, Adopt: pipeline.Adopt, Require: guard.Require})
 	if err != nil {
 		return err
 	}

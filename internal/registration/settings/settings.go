@@ -7,7 +7,6 @@ package settings
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -43,8 +42,6 @@ type Config struct {
 	// Require makes the check of a route: who sent a request, and that he holds
 	// the scope; tenant.Guard's.
 	Require func(scope string) httpserver.Authenticate
-	// Log is told of failures nobody else hears of; default slog.Default().
-	Log *slog.Logger
 	// Now is the clock; default time.Now.
 	Now func() time.Time
 }
@@ -68,9 +65,6 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	docs, err := store.Open[Settings](ctx, c.DB, store.Spec{Name: "FirmSettings"})
 	if err != nil {
 		return nil, err
-	}
-	if c.Log == nil {
-		c.Log = slog.Default()
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -115,7 +114,7 @@ func (s *Service) handleReplay(r *http.Request, in replayBody) (out replayed, er
 	if err != nil {
 		return out, err
 	}
-	err = s.audited(r.Context(), endpoint.Entry(r, actReplay, e.ID), func() error {
+	err = s.c.Audit.Do(r.Context(), endpoint.Entry(r, actReplay, e.ID), func(*audit.Act) error {
 		if in.Since != nil {
 			out, err = s.replaySince(r.Context(), e.ID, *in.Since)
 			return err
@@ -209,7 +208,7 @@ func (s *Service) handleTest(r *http.Request, _ httpserver.None) (tested, error)
 	event := webhook.Event{
 		ID: webhook.NewEventID(), FirmID: o.FirmID, Mode: o.Mode, Type: webhook.Test, Time: s.now(), Data: webhook.Data{Mode: o.Mode},
 	}
-	err = s.audited(r.Context(), endpoint.Entry(r, actTest, e.ID), func() error {
+	err = s.c.Audit.Do(r.Context(), endpoint.Entry(r, actTest, e.ID), func(*audit.Act) error {
 		return s.put(r.Context(), event, []string{e.ID})
 	})
 	if err != nil {
@@ -217,31 +216,4 @@ func (s *Service) handleTest(r *http.Request, _ httpserver.None) (tested, error)
 	}
 	s.hand(e.ID, turn{id: id(e.ID, event.ID), happened: true})
 	return tested{event.ID}, nil
-}
-
-// audited records e, does it, and records the outcome. Without the first record
-// nothing happens (decision D9).
-func (s *Service) audited(ctx context.Context, e audit.Entry, do func() error) error {
-	a, err := s.c.Audit.Begin(ctx, e)
-	if err != nil {
-		return err
-	}
-	err = do()
-	if failed := a.End(ctx, resultOf(err)); failed != nil {
-		s.c.Log.LogAttrs(ctx, slog.LevelError, "outcome of an act was not recorded",
-			slog.String("event.action", e.Act), slog.String("error.message", failed.Error()))
-	}
-	return err
-}
-
-// resultOf is the outcome of an act for its audit record.
-func resultOf(err error) string {
-	if err == nil {
-		return audit.Success
-	}
-	switch problem.From(err).Kind {
-	case problem.Internal, problem.Unavailable, problem.Timeout:
-		return audit.Failed
-	}
-	return audit.Refused
 }

@@ -22,7 +22,6 @@ import (
 	"ccms/internal/audit"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
-	"ccms/internal/problem"
 	"ccms/internal/secret"
 	"ccms/internal/store"
 	"ccms/internal/webhook"
@@ -308,7 +307,7 @@ func (s *Service) Failed(ctx context.Context, o Owner, e Endpoint, gone bool) er
 }
 
 func (s *Service) disable(ctx context.Context, o Owner, id, reason string) error {
-	err := s.audited(ctx, audit.Entry{Act: actDisable, Actor: "webhook", Object: id, Owner: o.FirmID, Reason: reason}, func() error {
+	err := s.c.Audit.Do(ctx, audit.Entry{Act: actDisable, Actor: "webhook", Object: id, Owner: o.FirmID, Reason: reason}, func(*audit.Act) error {
 		return s.note(ctx, o, id, func(e *Endpoint) error {
 			if e.Status == Disabled {
 				return errSame
@@ -339,31 +338,4 @@ func (s *Service) note(ctx context.Context, o Owner, id string, change func(*End
 		return nil
 	}
 	return err
-}
-
-// audited records e, does it, and records the outcome. Without the first record
-// nothing happens (decision D9).
-func (s *Service) audited(ctx context.Context, e audit.Entry, do func() error) error {
-	a, err := s.c.Audit.Begin(ctx, e)
-	if err != nil {
-		return err
-	}
-	err = do()
-	if failed := a.End(ctx, resultOf(err)); failed != nil {
-		s.c.Log.LogAttrs(ctx, slog.LevelError, "outcome of an act was not recorded",
-			slog.String("event.action", e.Act), slog.String("error.message", failed.Error()))
-	}
-	return err
-}
-
-// resultOf is the outcome of an act for its audit record.
-func resultOf(err error) string {
-	if err == nil {
-		return audit.Success
-	}
-	switch problem.From(err).Kind {
-	case problem.Internal, problem.Unavailable, problem.Timeout:
-		return audit.Failed
-	}
-	return audit.Refused
 }

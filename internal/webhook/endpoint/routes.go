@@ -123,7 +123,7 @@ func (s *Service) handleCreate(r *http.Request, in createBody) (secret.Bytes, er
 	}
 	e.Key = key
 	o := Owner{identity.FromContext(r.Context()).FirmID, mode}
-	err = s.audited(r.Context(), Entry(r, actCreate, e.ID), func() error {
+	err = s.c.Audit.Do(r.Context(), Entry(r, actCreate, e.ID), func(*audit.Act) error {
 		return s.update(r.Context(), o, func(b *book) error {
 			if len(b.Endpoints) >= maxEndpoints {
 				return problem.Validation("A firm has at most 20 endpoints in each mode; delete one first.")
@@ -269,7 +269,7 @@ type changed struct {
 
 // change does ch on record and returns the endpoint after it.
 func (s *Service) change(r *http.Request, o Owner, ch changed) (after Endpoint, err error) {
-	err = s.audited(r.Context(), Entry(r, ch.act, ch.id), func() error {
+	err = s.c.Audit.Do(r.Context(), Entry(r, ch.act, ch.id), func(*audit.Act) error {
 		return s.update(r.Context(), o, func(b *book) error {
 			e := b.find(ch.id)
 			if e == nil {
@@ -291,7 +291,7 @@ func (s *Service) handleDelete(r *http.Request, _ httpserver.None) (httpserver.M
 	if err != nil {
 		return httpserver.Message{}, err
 	}
-	err = s.audited(r.Context(), Entry(r, actDelete, e.ID), func() error {
+	err = s.c.Audit.Do(r.Context(), Entry(r, actDelete, e.ID), func(*audit.Act) error {
 		return s.update(r.Context(), o, func(b *book) error {
 			b.Endpoints = slices.DeleteFunc(b.Endpoints, func(other Endpoint) bool { return other.ID == e.ID })
 			return nil
