@@ -206,7 +206,7 @@ func TestAFileThatWasCutOrIsAnotherIsRefused(t *testing.T) {
 		"two chunks exchanged":         {swapped, ErrAltered},
 		"a chunk of another":           {foreign, ErrAltered},
 		"the payload of another":       {append(bytes.Clone(file[:payload]), other[payload:]...), ErrAltered},
-		"a work factor that takes all": {bytes.Replace(file, []byte(fmt.Sprintf(" %d\n", quick)), []byte(" 29\n"), 1), ErrAltered},
+		"a work factor that takes all": {bytes.Replace(file, fmt.Appendf(nil, " %d\n", quick), []byte(" 29\n"), 1), ErrAltered},
 	} {
 		if _, _, err := open(t, c.file, right); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)
