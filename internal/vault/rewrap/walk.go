@@ -2,6 +2,7 @@ package rewrap
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"ccms/internal/problem"
@@ -78,12 +79,7 @@ func (b Book) walk(ctx context.Context, p Pace, s stride) error {
 }
 
 func (s stride) dueIn(e entry) bool {
-	for _, v := range e.values {
-		if s.due(v) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.values, s.due)
 }
 
 // step changes the values of one document.
