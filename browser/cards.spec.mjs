@@ -129,6 +129,18 @@ describe("T-20: who does nothing for a while", () => {
     await page.waitForURL(/\/(login\?again=1.*|cards\/add)$/);
   });
 
+  test("is told of an end that nothing puts off, once", async (t) => {
+    const page = await away(t);
+    await page.$eval("#stay", (dialog) => (dialog.dataset.last = ""));
+    await asked(page);
+    await page.keyboard.press("Enter");
+    await page.clock.runFor(10_000);
+    assert.equal(await page.getByRole("alertdialog").count(), 0);
+    assert.ok(!page.seen.requests.some((r) => r.url().endsWith("/stay")));
+    await page.clock.runFor("02:00");
+    await page.getByRole("alertdialog", { name: "You were logged out" }).waitFor();
+  });
+
   test("is asked in no window while another is used", async (t) => {
     const page = await away(t);
     await page.clock.runFor("11:00");

@@ -15,6 +15,7 @@ function stay(dialog: HTMLDialogElement): void {
   // Another window of this person's puts the end off here too.
   const windows = new BroadcastChannel("ccms-stay");
   let over = false;
+  let known = false; // that the end comes, which nothing puts off
   let ends = 0;
 
   function renew(seconds: number): void {
@@ -29,7 +30,7 @@ function stay(dialog: HTMLDialogElement): void {
     if (left <= 0) return end();
     part("left").textContent = String(left);
     if (announced.includes(left)) part("said").textContent = part("text").textContent;
-    if (!dialog.open) dialog.showModal();
+    if (!dialog.open && !known) dialog.showModal();
   }
 
   function end(): void {
@@ -49,7 +50,10 @@ function stay(dialog: HTMLDialogElement): void {
   // ask has the services know that somebody is there. Where they do not take the
   // session any more, the answer leads to another page.
   async function ask(): Promise<void> {
-    if ("last" in dialog.dataset) return dialog.close();
+    if ("last" in dialog.dataset) {
+      known = true;
+      return dialog.close();
+    }
     try {
       const answer = await fetch("/stay", { method: "POST", headers: { Accept: "application/json" } });
       if (answer.redirected) return end();
