@@ -151,7 +151,7 @@ func TestAQuickLookAsksTheServicesAlone(t *testing.T) {
 	defer s.Close()
 	must(t, p.Dir.WriteRunning(datadir.RunningAlone("login", s.URL)))
 	p.Services = func(run datadir.Running) []Service {
-		return []Service{{"eureka", "eureka", run.Eureka}, {"login", "login-service", run.Login}}
+		return []Service{{"eureka", "portal", run.Eureka}, {"login", "portal", run.Login}} // the one name that is believed here
 	}
 	if all := Quick(t.Context(), p); len(all) != 1 || all[0].Check != "login" || !Well(all) {
 		t.Errorf("beside a login service: %+v", all)
