@@ -62,11 +62,7 @@ func text(key, v string) attribute { return attribute{key, value{Text: v}} }
 // (https://opentelemetry.io/docs/specs/semconv/http/http-spans/, 1.27). The
 // route is a pattern and holds its method.
 func newSpan(o httpserver.Observation) span {
-	method := known(o.Method)
-	uri := o.Route
-	if _, pattern, ok := strings.Cut(o.Route, " "); ok {
-		uri = pattern
-	}
+	method, uri := known(o.Method), pattern(o.Route)
 	s := span{
 		TraceID: o.Span.Trace, SpanID: o.Span.ID, Parent: o.Span.Caller,
 		Name: method + " " + uri, Kind: kindServer,
@@ -83,6 +79,14 @@ func newSpan(o httpserver.Observation) span {
 		s.Attributes = append(s.Attributes, text("error.type", strconv.Itoa(o.Status)))
 	}
 	return s
+}
+
+// pattern is that of a route without its method, if it names one.
+func pattern(route string) string {
+	if _, uri, ok := strings.Cut(route, " "); ok {
+		return uri
+	}
+	return route
 }
 
 // known keeps out methods of a caller's own, which could hold anything.

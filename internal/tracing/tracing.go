@@ -110,7 +110,8 @@ func (e *Exporter) chosen(s httpserver.Span) bool {
 
 // chatter reports whether machines ask for this route all the time.
 func chatter(route string) bool {
-	return strings.Contains(route, " /actuator") || strings.Contains(route, " /eureka")
+	uri := pattern(route)
+	return strings.HasPrefix(uri, "/actuator") || strings.HasPrefix(uri, "/eureka")
 }
 
 // Run sends until ctx ends, and then what still waits.

@@ -165,6 +165,7 @@ func TestWhichTracesAreSent(t *testing.T) {
 		{"of half, an id in the upper half", 50, ask(0x80, false), 0},
 		{"an id that is none", 50, httpserver.Observation{Route: "GET /x"}, 0},
 		{"what machines ask", 100, httpserver.Observation{Route: "GET /actuator/health", Span: httpserver.Span{Chosen: true}}, 0},
+		{"heartbeats", 100, httpserver.Observation{Route: "/eureka/**", Span: httpserver.Span{Chosen: true}}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newCollector(t)
