@@ -15,7 +15,7 @@ release: ## bin/release: the binaries for production, what they are made of, che
 test: ## every test
 	go test ./...
 
-check: format vet lint vulnerabilities generated race seeds api memory reproducible ## all that a change must pass beside the tests
+check: format vet lint vulnerabilities generated race seeds api memory reproducible browser ## all that a change must pass beside the tests
 	@echo "check: passed"
 
 check-peers: ## tests against other people's software
