@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -54,9 +55,7 @@ func newCollection(db *DB, s store.Spec) (*collection, error) {
 }
 
 func (c *collection) same(other *collection) bool {
-	return slices.Equal(c.spec.Unique, other.spec.Unique) &&
-		slices.Equal(c.spec.Ordered, other.spec.Ordered) && slices.Equal(c.spec.Sparse, other.spec.Sparse) &&
-		c.spec.Expires == other.spec.Expires
+	return c.spec.Expires == other.spec.Expires && maps.Equal(c.indexes(), other.indexes())
 }
 
 // live is the condition that a document has not expired; it always takes one

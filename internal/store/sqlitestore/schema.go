@@ -55,20 +55,18 @@ func (c *collection) createTable(w *writer) error {
 // indexes returns the definitions of the indexes the Spec asks for, by name.
 func (c *collection) indexes() map[string]string {
 	defs := map[string]string{}
-	add := func(kind, field, create, columns string) {
-		name := c.spec.Name + "." + field + " " + kind
-		defs[name] = fmt.Sprintf("%s %s ON %s %s", create, quote(name), c.table, columns)
-	}
-	for _, f := range c.spec.Unique {
-		add("unique", f, "CREATE UNIQUE INDEX", fmt.Sprintf("(%s)", column(f)))
-	}
-	for _, f := range append(slices.Clone(c.spec.Ordered), c.spec.Expires) {
-		if f != "" {
-			add("ordered", f, "CREATE INDEX", fmt.Sprintf("(%s, id)", column(f)))
+	add := func(kind, create string, fields ...string) {
+		for _, f := range fields {
+			name := c.spec.Name + "." + f + " " + kind
+			defs[name] = fmt.Sprintf(create, quote(name), c.table, column(f))
 		}
 	}
-	for _, f := range c.spec.Sparse {
-		add("sparse", f, "CREATE INDEX", fmt.Sprintf("(%s, id) WHERE %[1]s IS NOT NULL", column(f)))
+	const ordered = "CREATE INDEX %s ON %s (%s, id)"
+	add("unique", "CREATE UNIQUE INDEX %s ON %s (%s)", c.spec.Unique...)
+	add("ordered", ordered, c.spec.Ordered...)
+	add("sparse", ordered+" WHERE %[3]s IS NOT NULL", c.spec.Sparse...)
+	if c.spec.Expires != "" {
+		add("ordered", ordered, c.spec.Expires)
 	}
 	return defs
 }

@@ -143,8 +143,7 @@ func createFile(path string) error {
 // Caches are small: the operating system's holds the file already, and the
 // whole product is to idle in little memory.
 const (
-	writerPragmas = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=secure_delete(ON)" + // an erased ciphertext is overwritten, not only unlinked
+	writerPragmas = "_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=secure_delete(ON)" + // an erased ciphertext is overwritten, not only unlinked
 		"&_pragma=journal_size_limit(16777216)" + // the log is overwritten in place: growing it makes fsync several times slower
 		"&_pragma=wal_autocheckpoint(3500)" + // a page that many transactions change is copied once for all of them; 14 MB, below the limit
 		"&_pragma=cache_size(-2048)&_pragma=temp_store(MEMORY)"

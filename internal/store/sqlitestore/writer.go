@@ -236,9 +236,7 @@ func (w *writer) transaction(f func() error) error {
 // rollback tolerates that SQLite has rolled back already, which some errors
 // make it do.
 func (w *writer) rollback() {
-	if err := w.exec("ROLLBACK"); err != nil {
-		_ = w.judge(err) // the caller returns the error that led here
-	}
+	_ = w.judge(w.exec("ROLLBACK")) // the caller returns the error that led here
 }
 
 // judge ends writing for good when err leaves doubt, and returns it.
