@@ -69,19 +69,6 @@ func (v *visitor) want(status int, service, operation, body string, header ...st
 	return out
 }
 
-// until asks until the answer is as it should be.
-func (v *visitor) until(service, operation string, good func(map[string]any) bool) map[string]any {
-	v.t.Helper()
-	var out map[string]any
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(10 * time.Millisecond) {
-		if out = v.want(http.StatusOK, service, operation, ""); good(out) {
-			return out
-		}
-	}
-	v.t.Fatalf("%s: %v", operation, out)
-	return nil
-}
-
 // house is a product with an operator, somebody who is none, a client of a firm
 // and nobody at all.
 type operatorsHouse struct {

@@ -89,6 +89,7 @@ var rules = map[string]rule{
 	"POST /api/firms/{firm}/clients/{client}/rotate":  {needs: "admin", body: `{}`, object: "acme"},
 	"GET /internal/verification":                      {needs: "proof"},
 	"GET /internal/firms/{firm}":                      {needs: "proof"},
+	"POST /internal/firms/{firm}/disabled-endpoints":  {needs: "proof"},
 	"GET /internal/firms/{firm}/members/{subject}":    {needs: "proof", at: "/internal/firms/{firm}/members/{member}"},
 	"GET /internal/clients/{client}":                  {needs: "proof"},
 	"GET /internal/operators/{subject}":               {needs: "proof", at: "/internal/operators/{member}"},

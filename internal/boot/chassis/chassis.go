@@ -199,9 +199,17 @@ func (p *Process) Prove(name string) func(*http.Request) string {
 	}
 }
 
+// gcPercent lets the heap, which is small, grow fivefold between two
+// collections: a fifth less processor time for a request (docs/performance.md).
+// GOGC in the environment overrules it.
+const gcPercent = 400
+
 // Run runs every service, and beside until ctx ends or one of them fails; ready
 // is called once the services have found each other.
 func (p *Process) Run(ctx context.Context, ready func() error, beside ...func(context.Context) error) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	run := lifecycle.Process{Work: append(beside, p.watch), CloseIdle: p.closeIdle, Ready: ready}
 	for _, s := range p.Services {
 		run.Services = append(run.Services, s.runs())
