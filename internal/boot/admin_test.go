@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"ccms/internal/admin"
 	"ccms/internal/boot/chassis"
 	"ccms/internal/boot/desk"
 	"ccms/internal/command"
@@ -33,7 +34,11 @@ func besideRig(t *testing.T, more ...string) (config.Settings, *rig) {
 	s := settings(t, more...)
 	r := startRig(t, s, nil)
 	r.work.Start(r.Serve)
-	for _, err := os.Stat(r.Dir.File("admin.sock")); err != nil; _, err = os.Stat(r.Dir.File("admin.sock")) {
+	// The socket is there a moment before somebody listens to it.
+	ask := func() error {
+		return admin.Ask(t.Context(), r.Dir.Path(), admin.Request{Command: "moon list"}, nil)
+	}
+	for err := ask(); errors.Is(err, admin.ErrNobody); err = ask() {
 		if t.Context().Err() != nil {
 			t.Fatal(err)
 		}
@@ -51,6 +56,7 @@ func noServer(t *testing.T) config.Settings {
 }
 
 func TestCommandsWithAndWithoutAServer(t *testing.T) {
+	t.Parallel()
 	alone := noServer(t)
 	running, r := besideRig(t, "mail.smtp-url", "smtp://127.0.0.1:1")
 	r.session(t)
@@ -170,6 +176,7 @@ func change(t *testing.T, s config.Settings, collection string, with func(store.
 }
 
 func TestAuditVerifyNamesThePlaceThatWasAltered(t *testing.T) {
+	t.Parallel()
 	s := noServer(t)
 	change(t, s, chassis.LoginAudit, func(c store.Collection) {
 		for d, err := range c.Find(t.Context(), store.Query{Desc: true}) {
@@ -198,6 +205,7 @@ func TestAuditVerifyNamesThePlaceThatWasAltered(t *testing.T) {
 }
 
 func TestAuditVerifyFindsALogThatWasReplacedAsAWhole(t *testing.T) {
+	t.Parallel()
 	s, heads := noServer(t), filepath.Join(t.TempDir(), "heads")
 	verify := func(c command.Client) error { return c.VerifyAudit(t.Context(), heads) }
 	if text, err := answerOf(s, verify, "text"); err != nil {
@@ -265,6 +273,7 @@ func TestCommandsSayWhatToDo(t *testing.T) {
 }
 
 func TestCommandsOfAnotherVersion(t *testing.T) {
+	t.Parallel()
 	s, r := besideRig(t)
 	ask := desk.Beside(s, nil, "").Ask
 	var out any

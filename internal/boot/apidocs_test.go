@@ -287,6 +287,7 @@ const (
 // error that it does not list, or if an error were documented that nothing
 // here makes a service give.
 func TestEveryDocumentedErrorCanBeProduced(t *testing.T) {
+	t.Parallel()
 	problems, err := apidocs.Problems()
 	if err != nil {
 		t.Fatal(err)

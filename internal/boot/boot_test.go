@@ -167,6 +167,7 @@ func unanswered(t *testing.T, url, token string) (int, string) {
 // TestBreakerWhenTheLoginServiceIsStopped would fail if a stopped login service
 // gave anything but 503, or if the breaker did not come to refuse at once.
 func TestBreakerWhenTheLoginServiceIsStopped(t *testing.T) {
+	t.Parallel()
 	r := startRig(t, settings(t), nil)
 	token, cards := r.session(t), r.url(chassis.CardService)+"/api/creditcards"
 	if status, code := ask(t, "GET", cards, "", token); status != 403 || code != "UNVERIFIED_ACCOUNT" {
@@ -221,6 +222,7 @@ func (c slowCollection) Get(ctx context.Context, id string) (store.Doc, error) {
 // longer than its budget, called the outcome anything but a time-out, or did
 // not come back once the login service is quick again.
 func TestTimeoutWhenTheLoginServiceIsSlow(t *testing.T) {
+	t.Parallel()
 	var accounts *slowAccounts
 	r := startRig(t, settings(t, "creditcard.login-timeout", "300ms", "creditcard.breaker.wait-duration-in-open-state", "500ms"), func(p *process) {
 		accounts = &slowAccounts{DB: p.DB}

@@ -94,6 +94,7 @@ const anInstance = `{"instance":{"app":"%s","instanceId":"i1","hostName":"h","ip
 // TestAnOperatorActsOnTheRegistry would fail if an operator could not do with his
 // Bearer what the dashboard's buttons promise, or if anybody else could.
 func TestAnOperatorActsOnTheRegistry(t *testing.T) {
+	t.Parallel()
 	h := startOperators(t)
 	h.nobody.want(http.StatusNoContent, eureka.Audience, "POST /eureka/apps/ORDERS", fmt.Sprintf(anInstance, "ORDERS"))
 	const status, instance = "/operator/instances/ORDERS/i1/status", "/operator/instances/ORDERS/i1"
@@ -172,6 +173,7 @@ func (h *operatorsHouse) onRecord(t *testing.T, acts ...string) {
 // TestWhoIsAnOperatorIsAskedAnew would fail if somebody whose role was taken away
 // could go on for more than the second of decision C1.
 func TestWhoIsAnOperatorIsAskedAnew(t *testing.T) {
+	t.Parallel()
 	h := startOperators(t)
 	h.olga.want(http.StatusOK, chassis.CardService, "GET /v1/operator/keys", "")
 	if _, err := h.Firms.Operators().Set(t.Context(), firm.Administrator().Record(), "olga@example.com", false); err != nil {
