@@ -124,6 +124,8 @@ func (e *Exporter) Run(ctx context.Context) error {
 		case <-tick.C:
 		case <-e.full:
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 			defer cancel()
 			e.flush(last)
