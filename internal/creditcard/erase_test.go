@@ -253,7 +253,7 @@ func TestNeitherNumberNorCodeIsWrittenAnywhere(t *testing.T) {
 		"packed number": {0x37, 0x18, 0x81, 0x63, 0x44, 0x98, 0x00, 0x4f}, "first ten digits": []byte(number[:10]),
 		"binary number": binary.LittleEndian.AppendUint64(nil, 371881634498004), "code": []byte(code),
 	}
-	places := map[string][]byte{"log": w.logged.Bytes()}
+	places := map[string][]byte{"log": []byte(w.logged.String())}
 	files, err := filepath.Glob(filepath.Join(w.dir, "*"))
 	must(t, err)
 	for _, f := range files {

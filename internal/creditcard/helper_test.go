@@ -1,7 +1,6 @@
 package creditcard_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 	"ccms/internal/httpserver"
 	"ccms/internal/idempotency"
 	"ccms/internal/identity"
+	"ccms/internal/logging/logtest"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 	"ccms/internal/store/sqlitestore"
@@ -67,7 +67,7 @@ type world struct {
 	service *creditcard.Service
 	vault   *watched // of the process opened last
 	ring    *keyring.Ring
-	logged  bytes.Buffer
+	logged  logtest.Buffer
 	log     *slog.Logger
 	records []*audit.Log
 }

@@ -1,7 +1,6 @@
 package registration_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 	"ccms/internal/httpserver"
 	"ccms/internal/idempotency"
 	"ccms/internal/identity"
+	"ccms/internal/logging/logtest"
 	"ccms/internal/problem"
 	"ccms/internal/registration"
 	"ccms/internal/registration/firmcard"
@@ -79,13 +79,13 @@ type world struct {
 	pipeline *verification.Pipeline
 	records  []*audit.Log
 	handler  http.Handler
-	logged   *bytes.Buffer
+	logged   *logtest.Buffer
 	log      *slog.Logger
 }
 
 func newWorld(t testing.TB, change ...func(*world)) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), logged: new(bytes.Buffer), clock: &clock{at: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}}
+	w := &world{t: t, dir: t.TempDir(), logged: new(logtest.Buffer), clock: &clock{at: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}}
 	w.log = slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.now, w.guard = w.clock.now, guard().Require
 	for _, c := range change {

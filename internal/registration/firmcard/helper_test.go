@@ -1,7 +1,6 @@
 package firmcard_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -21,6 +20,7 @@ import (
 	"ccms/internal/card"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/logging/logtest"
 	"ccms/internal/problem"
 	"ccms/internal/registration/firmcard"
 	"ccms/internal/secret"
@@ -84,7 +84,7 @@ type world struct {
 	ring     *keyring.Ring
 	service  *firmcard.Service
 	handler  http.Handler
-	logged   bytes.Buffer
+	logged   logtest.Buffer
 	records  []*audit.Log
 }
 

@@ -1,7 +1,6 @@
 package delivery_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -25,6 +24,7 @@ import (
 	"ccms/internal/audit"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/logging/logtest"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 	"ccms/internal/store"
@@ -78,13 +78,13 @@ type world struct {
 	endpoints *endpoint.Service
 	service   *delivery.Service
 	mux       *httpserver.Mux
-	logged    *bytes.Buffer
+	logged    *logtest.Buffer
 	now       func() time.Time
 }
 
 func newWorld(t testing.TB, change ...func(*world)) *world {
 	t.Helper()
-	w := &world{t: t, box: newBox(t), key: secret.NewString(rand.Text() + rand.Text()), logged: new(bytes.Buffer), now: time.Now}
+	w := &world{t: t, box: newBox(t), key: secret.NewString(rand.Text() + rand.Text()), logged: new(logtest.Buffer), now: time.Now}
 	w.cfg = delivery.Config{Poll: 5 * time.Millisecond}
 	client := webhook.NewClient(webhook.ClientConfig{AllowPrivate: true, StatusOnly: true, Total: 2 * time.Second})
 	t.Cleanup(client.Close)
