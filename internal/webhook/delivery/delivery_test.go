@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,10 +78,10 @@ var errAct = errors.New("the act failed")
 // happened, or one sent of something that did not happen.
 func TestWhatWasAnnouncedAndCutOff(t *testing.T) {
 	begun := time.Now()
-	ahead := time.Duration(0)
+	var ahead atomic.Int64 // nanoseconds
 	happened := map[string]bool{}
 	w := newWorld(t, func(w *world) {
-		w.now = func() time.Time { return begun.Add(ahead) }
+		w.now = func() time.Time { return begun.Add(time.Duration(ahead.Load())) }
 		w.happened = func(_ context.Context, e webhook.Event) (bool, error) { return happened[e.ID], nil }
 	})
 	at := newReceiver(t, nil)
@@ -96,7 +97,7 @@ func TestWhatWasAnnouncedAndCutOff(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	ahead = 31 * time.Second
+	ahead.Store(int64(31 * time.Second))
 	w.open()
 	w.run()
 	at.await(t, 1)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,8 +150,9 @@ func TestAPrivateAddressIsNotCalled(t *testing.T) {
 // TestTwoKeysSignWhileOneReplacesTheOther would fail if a receiver with either
 // key had to refuse a message within the overlap, or if the old one lived on.
 func TestTwoKeysSignWhileOneReplacesTheOther(t *testing.T) {
-	begun, ahead := time.Now(), time.Duration(0)
-	w := newWorld(t, func(w *world) { w.now = func() time.Time { return begun.Add(ahead) } })
+	begun := time.Now()
+	var ahead atomic.Int64 // nanoseconds
+	w := newWorld(t, func(w *world) { w.now = func() time.Time { return begun.Add(time.Duration(ahead.Load())) } })
 	at := newReceiver(t, nil)
 	hook := w.create(acme, at.url)
 	type secretOnly struct {
@@ -172,7 +174,7 @@ func TestTwoKeysSignWhileOneReplacesTheOther(t *testing.T) {
 	}
 	until(t, "the delivery", func() bool { return len(w.log(acme, hook.ID, "?status=delivered").Data) == 1 })
 	stop()
-	ahead = time.Hour
+	ahead.Store(int64(time.Hour))
 	w.open()
 	stop = w.run()
 	w.happens(event("firm_acme", webhook.CardEnabled))

@@ -103,11 +103,12 @@ func newWorld(t testing.TB, change ...func(*world)) *world {
 func (w *world) open() {
 	w.t.Helper()
 	ctx := w.t.Context()
-	record, err := audit.Open(ctx, audit.Config{DB: w.db, Key: w.key, Now: w.now})
+	logger := slog.New(slog.NewTextHandler(w.logged, nil))
+	record, err := audit.Open(ctx, audit.Config{DB: w.db, Key: w.key, Log: logger, Now: w.now})
 	must(w.t, err)
 	guard := tenant.New(tenant.Config{Authenticate: authenticate})
+	w.t.Cleanup(func() { _ = record.Close(context.WithoutCancel(ctx)) })
 	parse := webhook.NewClient(webhook.ClientConfig{AllowPrivate: true})
-	logger := slog.New(slog.NewTextHandler(w.logged, nil))
 	w.endpoints, err = endpoint.Open(ctx, endpoint.Config{
 		DB: w.db, Audit: record, Sealer: w.box, ParseURL: parse.ParseURL, Require: guard.Require, Log: logger, Now: w.now, Tell: w.tell,
 	})
@@ -127,11 +128,12 @@ func (w *world) open() {
 func (w *world) run() (stop func()) {
 	ctx, cancel := context.WithCancel(w.t.Context())
 	done := make(chan struct{})
+	endpoints, service := w.endpoints, w.service // open may replace them meanwhile
 	go func() {
 		defer close(done)
 		var group sync.WaitGroup
-		group.Go(func() { _ = w.endpoints.Run(ctx) })
-		_ = w.service.Run(ctx)
+		group.Go(func() { _ = endpoints.Run(ctx) })
+		_ = service.Run(ctx)
 		group.Wait()
 	}()
 	stop = func() {
