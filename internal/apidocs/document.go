@@ -283,7 +283,11 @@ func add(n *yaml.Node, key string, value *yaml.Node) {
 // lists. What dst says itself stays.
 func merge(dst, src *yaml.Node) {
 	if dst.Kind == yaml.SequenceNode {
-		dst.Content = append(dst.Content, src.Content...)
+		for _, n := range src.Content {
+			if !slices.ContainsFunc(dst.Content, func(mine *yaml.Node) bool { return same(mine, n) }) {
+				dst.Content = append(dst.Content, n)
+			}
+		}
 		return
 	}
 	for _, p := range pairs(src) {
@@ -293,6 +297,16 @@ func merge(dst, src *yaml.Node) {
 			merge(mine, p.value)
 		}
 	}
+}
+
+// same reports whether two elements of a list are one: the same word, or of one
+// name, as tags and schemas are that several services have.
+func same(a, b *yaml.Node) bool {
+	if a.Kind == yaml.ScalarNode && b.Kind == yaml.ScalarNode {
+		return a.Value == b.Value
+	}
+	x, y := member(a, "name"), member(b, "name")
+	return x != nil && y != nil && x.Value == y.Value
 }
 
 // encode writes a node as JSON in the order it was written.
