@@ -211,34 +211,39 @@ func TestParallelTriesOfOneKeyRunOnce(t *testing.T) {
 	instances := []*idempotency.Keys{w.keys(t), w.keys(t)}
 	var mu sync.Mutex
 	runs, answers := map[string]int{}, map[string]map[string]bool{}
-	var wg sync.WaitGroup
-	for i := range 500 {
+	try := func(i int) (inProgress bool) {
 		key := fmt.Sprint(i % 100)
-		wg.Go(func() {
-			for {
-				body, err := instances[i%2].Do(t.Context(), request(key, key), func(context.Context, []string) ([]byte, error) {
-					mu.Lock()
-					defer mu.Unlock()
-					runs[key]++
-					return []byte(rand.Text()), nil
-				})
-				if problem.From(err).Code == "IDEMPOTENCY_IN_PROGRESS" {
-					continue
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				if err != nil {
-					t.Errorf("key %s: %v", key, err)
-				}
-				if answers[key] == nil {
-					answers[key] = map[string]bool{}
-				}
-				answers[key][string(body)] = true
-				return
-			}
+		body, err := instances[i%2].Do(t.Context(), request(key, key), func(context.Context, []string) ([]byte, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			runs[key]++
+			return []byte(rand.Text()), nil
 		})
+		if problem.From(err).Code == "IDEMPOTENCY_IN_PROGRESS" {
+			return true
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			t.Errorf("key %s: %v", key, err)
+		}
+		if answers[key] == nil {
+			answers[key] = map[string]bool{}
+		}
+		answers[key][string(body)] = true
+		return false
+	}
+	var refused [500]bool
+	var wg sync.WaitGroup
+	for i := range refused {
+		wg.Go(func() { refused[i] = try(i) })
 	}
 	wg.Wait()
+	for i, inProgress := range refused {
+		if inProgress && try(i) {
+			t.Errorf("try %d: the key is still claimed", i)
+		}
+	}
 	for key, n := range runs {
 		if n != 1 || len(answers[key]) != 1 {
 			t.Errorf("key %s: ran %d times, %d answers", key, n, len(answers[key]))
