@@ -101,12 +101,22 @@ func (db *DB) greet(ctx context.Context) error {
 		Msg     string `bson:"msg"` // "isdbgrid" of a mongos
 	}
 	if err := db.db.RunCommand(ctx, bson.D{{Key: "isMaster", Value: 1}}).Decode(&is); err != nil {
-		return failed(ctx, err)
+		return late(ctx, failed(ctx, err))
 	}
 	if is.SetName == "" && is.Msg != "isdbgrid" && !db.cfg.AllowStandalone {
 		return ErrStandalone
 	}
-	return db.Ping(ctx) // with the credentials of the URL, if any
+	return late(ctx, db.Ping(ctx)) // with the credentials of the URL, if any
+}
+
+// late takes a server that was too slow to greet, as one is that has just been
+// started, for one that is not there yet: whoever waits for the one waits for
+// the other too.
+func late(ctx context.Context, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return err
 }
 
 // Collection opens the collection s and makes its indexes. It is idempotent

@@ -3,6 +3,7 @@ package mongostore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"sync"
@@ -132,6 +133,29 @@ func TestOpenEndsWithItsContext(t *testing.T) {
 	cancel()
 	if _, err := Open(ctx, Config{URL: "mongodb://" + silent(t) + "/CCMS"}); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A server that has just been started may answer who looks for it, and be too
+// slow for the first question.
+func TestAServerTooSlowToGreetIsNotThereYet(t *testing.T) {
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, c := range map[string]struct {
+		ctx  context.Context
+		err  error
+		want bool
+	}{
+		"it did not answer in time":     {t.Context(), fmt.Errorf("mongodb: %w", context.DeadlineExceeded), true},
+		"nobody waits any more":         {over, context.DeadlineExceeded, false},
+		"it does not know the password": {t.Context(), errors.New("mongodb: authentication failed"), false},
+	} {
+		if got := errors.Is(late(c.ctx, c.err), ErrUnreachable); got != c.want {
+			t.Errorf("%s: taken for one that is away: %v", name, got)
+		}
+	}
+	if err := late(t.Context(), nil); err != nil {
+		t.Error(err)
 	}
 }
 
