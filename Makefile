@@ -4,7 +4,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZTIME   ?= 5s
 
-.PHONY: build release test check check-peers bench format vet lint vulnerabilities generated race fuzz api seeds memory reproducible browser
+.PHONY: build release test check check-peers chaos bench format vet lint vulnerabilities generated race fuzz api seeds memory reproducible browser
 
 build: ## the binary
 	go build -o bin/ccms ./cmd/ccms
@@ -20,6 +20,9 @@ check: format vet lint vulnerabilities generated race seeds api memory reproduci
 
 check-peers: ## tests against other people's software
 	@scripts/check-peers
+
+chaos: ## faults of processes, networks, disks and clocks, under load
+	@scripts/chaos
 
 bench: ## every benchmark, with memory
 	go test -run '^$$' -bench . -benchmem ./...

@@ -154,7 +154,7 @@ func (a *attempt) took(t *testing.T, body []byte, acknowledged *atomic.Int64) {
 }
 
 // listed reads a whole list of a firm and returns a member of each.
-func listed(t *testing.T, c *client, p *process, firm firmClient, list, member string) []string {
+func listed(t testing.TB, c *client, p *process, firm firmClient, list, member string) []string {
 	t.Helper()
 	var all []string
 	for cursor := ""; ; {

@@ -1,4 +1,4 @@
-//go:build peers
+//go:build peers || chaos
 
 package e2e
 
@@ -29,7 +29,7 @@ import (
 type cluster struct {
 	t       testing.TB
 	dir     string
-	flags   map[string][]string // by command
+	flags   map[string][]string // by command, and by folder what one process has alone
 	eurekas []*runner
 	logins  []*runner
 	cards   []*runner
@@ -90,7 +90,7 @@ func (c *cluster) members() []*runner {
 
 // launch starts a process in a folder of its own.
 func (c *cluster) launch(command, folder string) *runner {
-	m := &runner{command: command, process: launch(filepath.Join(c.dir, folder), command, c.flags[command]...)}
+	m := &runner{command: command, process: launch(filepath.Join(c.dir, folder), command, slices.Concat(c.flags[command], c.flags[folder])...)}
 	c.t.Cleanup(func() {
 		if err := m.stop(); err != nil && !m.killed() {
 			c.t.Errorf("%s: %v", folder, err)
