@@ -135,7 +135,7 @@ func write(w http.ResponseWriter, r *http.Request, status int, v any) error {
 	if !strings.Contains(r.Header.Get("Accept"), springType) {
 		return httpserver.WriteJSON(w, status, v)
 	}
-	b, err := json.Marshal(v)
+	b, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}

@@ -72,6 +72,9 @@ func start(t *testing.T, change func(*httpserver.Config)) *server {
 	mux.Handle("/tree/{rest...}", httpserver.JSON(func(r *http.Request, _ httpserver.None) (string, error) {
 		return r.PathValue("rest"), nil
 	}))
+	mux.Handle("GET /{$}", httpserver.JSON(func(*http.Request, httpserver.None) (map[string]int, error) {
+		return map[string]int{"e": 5, "c": 3, "a": 1, "d": 4, "b": 2}, nil
+	}))
 	mux.Handle("GET /once/{secret}", httpserver.JSON(func(*http.Request, httpserver.None) (string, error) { return "", nil }))
 	mux.Mount("/raw", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.EscapedPath()) }))
 	cfg := httpserver.Config{Name: "test", Addr: "127.0.0.1:0", Handler: mux, Log: log, Observe: func(o httpserver.Observation) { s.seen <- o }}
@@ -142,6 +145,7 @@ func TestEveryErrorIsTheContractsObject(t *testing.T) {
 		{"OPTIONS", "OPTIONS", "/greet", "", nil, 405, "METHOD_NOT_ALLOWED", "Method not allowed"},
 		{"a path that is not clean", "GET", "/cards//4111111111111111", "", nil, 404, "NOT_FOUND", "Resource not found"},
 		{"a path with dots", "GET", "/x/../cards/1", "", nil, 404, "NOT_FOUND", "Resource not found"},
+		{"nothing but slashes", "GET", "//", "", nil, 404, "NOT_FOUND", "Resource not found"},
 		{"a path that lacks its slash", "GET", "/tree", "", nil, 404, "NOT_FOUND", "Resource not found"},
 		{"a path with a slash too many", "GET", "/me/", "", nil, 404, "NOT_FOUND", "Resource not found"},
 		{"a body without a type", "POST", "/greet", "{}", nil, 415, "UNSUPPORTED_MEDIA_TYPE", "Unsupported media type"},
@@ -278,6 +282,7 @@ func TestAnswersOfHandlers(t *testing.T) {
 		{"a body nobody reads", "GET", "/cards/1", "nonsense", []string{"Content-Type", "text/plain"}, 200, `["1"]`},
 		{"the principal", "GET", "/me", "", []string{"Authorization", "bearer good"}, 200, `"someone"`},
 		{"a mounted tree gets its path untouched", "GET", "/raw/a%2Fb//..", "", nil, 200, `/raw/a%2Fb//..`},
+		{"a map, in the order of its names", "GET", "/", "", nil, 200, `{"a":1,"b":2,"c":3,"d":4,"e":5}`},
 		{"HEAD of a GET route", "HEAD", "/cards/1", "", nil, 200, ``},
 	}
 	for _, tt := range tests {

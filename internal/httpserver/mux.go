@@ -118,7 +118,7 @@ func clean(p string) bool {
 		return false
 	}
 	c := path.Clean(p)
-	return c == p || c+"/" == p
+	return c == p || c != "/" && c+"/" == p
 }
 
 func (m *Mux) fail(w http.ResponseWriter, r *http.Request, err error) {

@@ -1,11 +1,13 @@
 package portal
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -159,6 +161,35 @@ func TestAServiceThatCannotBeReachedIsUnavailable(t *testing.T) {
 	res, body := fetch(t, "GET", base+"/api/account", "")
 	if res.StatusCode != 503 || !strings.Contains(body, `"SERVICE_UNAVAILABLE"`) || res.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %v %s", res.StatusCode, res.Header, body)
+	}
+}
+
+func TestAClientWhoBreaksOffHisBodyIsToldSo(t *testing.T) {
+	for name, body := range map[string]string{
+		"of a length that is known": "Content-Length: 9\r\n\r\n{}",
+		"in chunks":                 "Transfer-Encoding: chunked\r\n\r\n9\r\n{}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &behind{answer: func(_ http.ResponseWriter, r *http.Request) { _, _ = io.ReadAll(r.Body) }}
+			base := startPortal(t, b)
+			c, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			_, _ = io.WriteString(c, "POST /api/customer/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+body)
+			if err := c.(*net.TCPConn).CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer res.Body.Close()
+			if text, _ := io.ReadAll(res.Body); res.StatusCode != 400 || !strings.Contains(string(text), `"VALIDATION_ERROR"`) {
+				t.Errorf("%d %s", res.StatusCode, text)
+			}
+		})
 	}
 }
 

@@ -43,7 +43,12 @@ func (s *Service) pass(service string) httpserver.Handler {
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			httpserver.WriteError(s.cfg.Log, w, r, upstream.Unreachable(r.Context(), err))
+			if broken, ok := errors.AsType[*problem.Error](err); ok {
+				err = broken
+			} else {
+				err = upstream.Unreachable(r.Context(), err)
+			}
+			httpserver.WriteError(s.cfg.Log, w, r, err)
 		},
 	}
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -57,6 +62,8 @@ func (s *Service) pass(service string) httpserver.Handler {
 			}
 			defer whole.Close()
 			r.Body, r.ContentLength, r.TransferEncoding = whole, whole.length(), nil
+		} else if r.ContentLength > 0 {
+			r.Body = passed{r.Body}
 		}
 		proxy.ServeHTTP(w, r)
 		return nil
@@ -84,7 +91,24 @@ func hold(w http.ResponseWriter, r *http.Request) (*held, error) {
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return nil, problem.BodyTooLarge()
 	}
-	return nil, problem.Validation("Send the whole body without long pauses.").Because(err)
+	return nil, brokenBody(err)
+}
+
+func brokenBody(err error) error {
+	return problem.Validation("Send the whole body without long pauses.").Because(err)
+}
+
+// passed is a body on its way to a service. Its error says that it was the
+// client who broke off: the transport returns it as its own.
+type passed struct{ io.ReadCloser }
+
+// Read implements io.Reader.
+func (b passed) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = brokenBody(err)
+	}
+	return n, err
 }
 
 func (h *held) length() int64 { return int64(h.content.Len()) }
