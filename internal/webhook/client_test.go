@@ -3,6 +3,9 @@ package webhook_test
 import (
 	"compress/gzip"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
@@ -10,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -168,6 +172,45 @@ func TestACompressedAnswerIsNotInflated(t *testing.T) {
 	}
 }
 
+// TestASlowAnswerEndsInTime is an endpoint that keeps us waiting byte by byte,
+// where nothing of the answer counts but its status.
+func TestASlowAnswerEndsInTime(t *testing.T) {
+	for _, tt := range []struct {
+		name, begins string
+		status       int
+		class        string
+	}{
+		{"in its status", "HTTP/1.1 20", 0, "too_slow"},
+		{"in its header", "HTTP/1.1 200 OK\r\nX: ", 0, "too_slow"},
+		{"in interim answers", "HTTP/1.1 103 Early Hints\r\n\r\n", 0, "too_slow"},
+		{"in its body", "HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n", 200, ""},
+		{"in the size of a chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", 200, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			server, c := endpoint(t, webhook.ClientConfig{StatusOnly: true, Total: 300 * time.Millisecond}, func(w http.ResponseWriter, _ *http.Request) {
+				conn, _, err := w.(http.Hijacker).Hijack()
+				if err != nil {
+					panic(err)
+				}
+				defer conn.Close()
+				_, err = io.WriteString(conn, tt.begins)
+				for tick := time.NewTicker(5 * time.Millisecond); err == nil; <-tick.C {
+					_, err = io.WriteString(conn, "a")
+				}
+			})
+			began := time.Now()
+			answer, err := post(t.Context(), c, server.URL)
+			if tt.class == "" && err != nil || tt.class != "" && class(err) != tt.class || answer.Status != tt.status {
+				t.Errorf("%d, %v", answer.Status, err)
+			}
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("it took %s", took)
+			}
+		})
+	}
+}
+
 func TestPrivateAddressesAreNotCalled(t *testing.T) {
 	var called atomic.Int32
 	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { called.Add(1) }))
@@ -272,8 +315,15 @@ func TestTLS(t *testing.T) {
 	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10} //nolint:gosec // the point of it
 	old.StartTLS()
 	defer old.Close()
+	past := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	past.Config.ErrorLog = quiet()
+	expired := newCertificate(t, time.Now().Add(-time.Hour))
+	past.TLS = &tls.Config{Certificates: []tls.Certificate{expired}}
+	past.StartTLS()
+	defer past.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
+	roots.AddCert(expired.Leaf)
 	for _, tt := range []struct {
 		name, url, class string
 		roots            *x509.CertPool
@@ -281,6 +331,7 @@ func TestTLS(t *testing.T) {
 		{"a certificate of an authority we believe", server.URL, "<nil>", roots},
 		{"a certificate of another authority", server.URL, "untrusted", x509.NewCertPool()},
 		{"a certificate for another name", strings.Replace(server.URL, "127.0.0.1", "localhost", 1), "untrusted", roots},
+		{"a certificate that has expired", past.URL, "untrusted", roots},
 		{"TLS 1.1", old.URL, "unreachable", roots},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -290,6 +341,28 @@ func TestTLS(t *testing.T) {
 			}
 		})
 	}
+}
+
+// newCertificate signs itself, for 127.0.0.1 until a time.
+func newCertificate(t *testing.T, until time.Time) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotBefore: until.Add(-time.Hour), NotAfter: until, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, form, form, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
 func TestNoProxyIsTakenFromTheEnvironment(t *testing.T) {

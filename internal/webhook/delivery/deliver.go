@@ -76,6 +76,7 @@ func (s *Service) deliver(ctx context.Context, t turn) outcome {
 		return s.trouble(ctx, errors.Join(err, s.docs.Replace(context.WithoutCancel(ctx), r)))
 	}
 	s.settle(d, a, wait)
+	s.hold(d.Endpoint, wait)
 	if err := s.docs.Replace(context.WithoutCancel(ctx), r); err != nil {
 		return s.trouble(ctx, err)
 	}

@@ -18,9 +18,11 @@
 //
 // Each endpoint has a lane of its own, in the store and in memory. A lane
 // begins with one call at a time and makes a few at once while its endpoint is
-// quick; one that fails or is slow gets one again. So the places for calls are
-// not all taken by those who keep them long. The lanes of a suspended firm stand
-// still, at the price of a look at the first of each.
+// quick; one that fails or is slow gets one again. Endpoints that are slow share
+// half of the places for calls among themselves, and of the other half a firm
+// has a few: so a slow firm cannot take the places of others, whatever waits for
+// it. The lanes of a suspended firm stand still, at the price of a look at the
+// first of each.
 package delivery
 
 import (
@@ -120,11 +122,12 @@ type Config struct {
 	// Suspended tells whether a firm is suspended: what it is to be told waits
 	// until it is no more, as long as the log is kept. Default: no firm is.
 	Suspended func(ctx context.Context, firmID string) (bool, error)
-	// Parallel is how many calls are made at once, PerEndpoint how many of them
-	// to one endpoint; default 512 and 4.
-	Parallel, PerEndpoint int
-	// Slow is how long a call may take before its endpoint gets one at a time;
-	// default 1 s.
+	// Parallel is how many calls are made at once, half of them to endpoints that
+	// are slow; PerFirm how many of the other half to endpoints of one firm, and
+	// PerEndpoint how many to one endpoint. Default 512, 32 and 4.
+	Parallel, PerFirm, PerEndpoint int
+	// Slow is how long a call may take before its endpoint gets one at a time, and
+	// counts as slow; default 1 s.
 	Slow time.Duration
 	// Poll is how often what other processes left behind is looked for; default
 	// 1 s. What this process announces is sent at once.
@@ -140,12 +143,13 @@ type Service struct {
 	c       Config
 	docs    *store.Of[document]
 	metrics metrics
-	wake    chan struct{}
+	wake    chan struct{}       // there may be something to do
+	low     chan struct{}       // a lane ran dry
 	ask     map[string]Happened // by the first word of events
 
-	mu      sync.Mutex
-	lanes   map[string]*lane // by endpoint, those with something to do
-	running int
+	mu     sync.Mutex
+	lanes  map[string]*lane // by endpoint
+	places places
 }
 
 // Open opens the collection WebhookDelivery in c.DB. Nothing is sent before Run.
@@ -162,6 +166,9 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	if c.Parallel <= 0 {
 		c.Parallel = 512
 	}
+	if c.PerFirm <= 0 {
+		c.PerFirm = 32
+	}
 	if c.PerEndpoint <= 0 {
 		c.PerEndpoint = 4
 	}
@@ -177,7 +184,10 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Service{c: c, docs: docs, metrics: newMetrics(), wake: make(chan struct{}, 1), lanes: map[string]*lane{}, ask: map[string]Happened{}}, nil
+	return &Service{
+		c: c, docs: docs, metrics: newMetrics(), wake: make(chan struct{}, 1), low: make(chan struct{}, 1),
+		lanes: map[string]*lane{}, places: newPlaces(c), ask: map[string]Happened{},
+	}, nil
 }
 
 // Happened tells whether an event that was announced happened.
@@ -224,7 +234,7 @@ func (s *Service) Announce(ctx context.Context, e webhook.Event) (send func(), e
 	}
 	return func() {
 		for _, endpointID := range to {
-			s.hand(endpointID, turn{id: id(endpointID, e.ID), happened: true})
+			s.hand(target{e.FirmID, endpointID}, turn{id: id(endpointID, e.ID), happened: true})
 		}
 	}, nil
 }

@@ -17,6 +17,11 @@ const (
 	inMemory = 1000
 	// page is how many due deliveries of a lane are read at once.
 	page = 256
+	// maxHold bounds for how long an endpoint that asks to be left alone has its
+	// other events wait too, and remembered how many lanes are kept for what they
+	// say of their endpoint alone.
+	maxHold    = 5 * time.Minute
+	remembered = 4096
 )
 
 // turn is a delivery that is to be made.
@@ -26,22 +31,29 @@ type turn struct {
 	happened bool
 }
 
-// lane is what there is to do for one endpoint.
+// target is an endpoint, and the firm whose it is.
+type target struct{ firm, endpoint string }
+
+// lane is what there is to do for one endpoint, and what is known of it.
 type lane struct {
+	firm    string
 	ready   []turn
 	known   map[string]bool // the ids in ready and in hand
 	running int
-	limit   int  // how many calls it may make at once now
-	more    bool // the store has more that is due
+	late    int       // of those running, for longer than Config.Slow
+	limit   int       // how many calls it may make at once now
+	more    bool      // the store has more that is due
+	slow    bool      // its last call was
+	until   time.Time // it asked to be left alone until then
 }
 
-// hand gives a delivery to its lane.
-func (s *Service) hand(endpointID string, turns ...turn) {
+// hand gives deliveries to their lane.
+func (s *Service) hand(to target, turns ...turn) {
 	s.mu.Lock()
-	l := s.lanes[endpointID]
+	l := s.lanes[to.endpoint]
 	if l == nil {
-		l = &lane{known: map[string]bool{}, limit: 1}
-		s.lanes[endpointID] = l
+		l = &lane{firm: to.firm, known: map[string]bool{}, limit: 1}
+		s.lanes[to.endpoint] = l
 	}
 	for _, t := range turns {
 		if len(l.ready) < inMemory && !l.known[t.id] {
@@ -49,13 +61,13 @@ func (s *Service) hand(endpointID string, turns ...turn) {
 		}
 	}
 	s.mu.Unlock()
-	s.rouse()
+	rouse(s.wake)
 }
 
-// rouse tells Run to look now.
-func (s *Service) rouse() {
+// rouse wakes who waits for c, now or when he next does.
+func rouse(c chan struct{}) {
 	select {
-	case s.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -65,54 +77,93 @@ func (s *Service) rouse() {
 func (s *Service) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	defer group.Wait()
-	tick := time.NewTicker(s.c.Poll)
-	defer tick.Stop()
-	s.lookIntoStore(ctx)
+	group.Go(func() { s.look(ctx) })
 	for ctx.Err() == nil {
-		for endpointID, t := range s.turns() {
-			group.Go(func() { s.done(endpointID, t.id, s.deliver(ctx, t)) })
+		for c := range s.calls() {
+			group.Go(func() {
+				c.late = time.AfterFunc(s.c.Slow, func() { s.late(c) })
+				s.done(c, s.deliver(ctx, c.turn))
+			})
 		}
 		select {
 		case <-ctx.Done():
 		case <-s.wake:
-			s.refill(ctx)
-		case <-tick.C:
-			s.lookIntoStore(ctx)
 		}
 	}
 	return nil
 }
 
-// turns yields what may be done now, until all places are taken.
-func (s *Service) turns() iter.Seq2[string, turn] {
-	return func(yield func(string, turn) bool) {
-		for {
-			endpointID, t, ok := s.next()
-			if !ok || !yield(endpointID, t) {
-				return
-			}
+// look reads what is due from the store, beside the calls: what is known in
+// memory never waits for the store, nor for the login service, which is asked
+// about other firms.
+func (s *Service) look(ctx context.Context) {
+	tick := time.NewTicker(s.c.Poll)
+	defer tick.Stop()
+	s.lookIntoStore(ctx)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.low:
+			s.refill(ctx)
+		case <-tick.C:
+			s.lookIntoStore(ctx)
+			rouse(s.wake) // an endpoint may be left alone no more
 		}
 	}
 }
 
-// next takes a turn of any lane that may make a call now. Lanes come up in no
-// order, so none is always first.
-func (s *Service) next() (endpointID string, t turn, ok bool) {
+// call is a turn under way, and the place it keeps.
+type call struct {
+	turn
+	endpoint string
+	place    *place
+	late     *time.Timer
+	over     bool
+}
+
+// calls yields what may be done now, until all places are taken.
+func (s *Service) calls() iter.Seq[*call] {
+	return func(yield func(*call) bool) {
+		for c := s.next(); c != nil && yield(c); c = s.next() {
+		}
+	}
+}
+
+// next takes a turn of any lane that may make a call now, or returns nil. Lanes
+// come up in no order, so none is always first.
+func (s *Service) next() *call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.running >= s.c.Parallel {
-		return "", turn{}, false
-	}
+	now := s.now()
 	for endpointID, l := range s.lanes {
-		if len(l.ready) == 0 || l.running >= l.limit {
+		if len(l.ready) == 0 || l.running >= l.limit || now.Before(l.until) || !s.places.free(l) {
 			continue
 		}
-		t, l.ready = l.ready[0], l.ready[1:]
+		c := &call{turn: l.ready[0], endpoint: endpointID, place: s.places.take(l)}
+		l.ready = l.ready[1:]
 		l.running++
-		s.running++
-		return endpointID, t, true
+		return c
 	}
-	return "", turn{}, false
+	return nil
+}
+
+// late notes that a call lasts.
+func (s *Service) late(c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !c.over {
+		s.places.late(c.place)
+	}
+}
+
+// hold leaves an endpoint alone that asked for it.
+func (s *Service) hold(endpointID string, wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l := s.lanes[endpointID]; l != nil && wait > 0 {
+		l.until = s.now().Add(min(wait, maxHold))
+	}
 }
 
 // outcome is what a turn tells its lane.
@@ -124,13 +175,15 @@ const (
 	stuck           // the store did not do what was needed
 )
 
-// done gives a lane its place back; one with nothing to do is forgotten.
-func (s *Service) done(endpointID, deliveryID string, how outcome) {
+// done gives a lane its place back.
+func (s *Service) done(c *call, how outcome) {
+	c.late.Stop()
 	s.mu.Lock()
-	l := s.lanes[endpointID]
-	delete(l.known, deliveryID)
+	l := c.place.lane
+	c.over = true
+	s.places.give(c.place)
+	delete(l.known, c.id)
 	l.running--
-	s.running--
 	switch how {
 	case fine:
 		l.limit = min(l.limit+1, s.c.PerEndpoint)
@@ -139,25 +192,37 @@ func (s *Service) done(endpointID, deliveryID string, how outcome) {
 	case stuck:
 		l.more = false // the store is left alone until the next look
 	}
-	if len(l.known) == 0 && !l.more {
+	dry := l.more && len(l.ready) == 0
+	s.forget(c.endpoint, l)
+	s.mu.Unlock()
+	rouse(s.wake)
+	if dry {
+		rouse(s.low)
+	}
+}
+
+// forget drops a lane with nothing to do, unless it says of its endpoint what is
+// worth to be known the next time.
+func (s *Service) forget(endpointID string, l *lane) {
+	idle := len(l.known) == 0 && !l.more
+	plain := !l.slow && !s.now().Before(l.until) || len(s.lanes) > remembered
+	if idle && plain {
 		delete(s.lanes, endpointID)
 	}
-	s.mu.Unlock()
-	s.rouse()
 }
 
 // refill reads on in lanes that ran dry and have more in the store.
 func (s *Service) refill(ctx context.Context) {
-	var dry []string
+	var dry []target
 	s.mu.Lock()
 	for endpointID, l := range s.lanes {
 		if l.more && len(l.ready) == 0 {
-			dry = append(dry, endpointID)
+			dry = append(dry, target{l.firm, endpointID})
 		}
 	}
 	s.mu.Unlock()
-	for _, endpointID := range dry {
-		s.takeUp(ctx, endpointID, s.now())
+	for _, to := range dry {
+		s.takeUp(ctx, to, s.now())
 	}
 }
 
@@ -180,7 +245,7 @@ func (s *Service) lookIntoStore(ctx context.Context) {
 		endpointID, _, _ := strings.Cut(first.Value.Lane, "/")
 		if !first.Value.due().After(now) && s.dry(endpointID) {
 			if err := s.active(ctx, first.Value.Firm); err == nil {
-				s.takeUp(ctx, endpointID, now)
+				s.takeUp(ctx, target{first.Value.Firm, endpointID}, now)
 			} else if !errors.Is(err, errSuspended) {
 				s.unreadable(ctx, err)
 			}
@@ -199,12 +264,12 @@ func (s *Service) dry(endpointID string) bool {
 }
 
 // takeUp hands over what is due in one lane, the oldest first.
-func (s *Service) takeUp(ctx context.Context, endpointID string, now time.Time) {
+func (s *Service) takeUp(ctx context.Context, to target, now time.Time) {
 	var due []turn
 	for r, err := range s.docs.Find(ctx, store.Query{
 		Where: []store.Cond{
-			{Field: "lane", Op: store.Gt, Value: endpointID + "/"},
-			{Field: "lane", Op: store.Le, Value: laneAt(endpointID, now)},
+			{Field: "lane", Op: store.Gt, Value: to.endpoint + "/"},
+			{Field: "lane", Op: store.Le, Value: laneAt(to.endpoint, now)},
 		},
 		Order: "lane", Limit: page,
 	}) {
@@ -214,14 +279,12 @@ func (s *Service) takeUp(ctx context.Context, endpointID string, now time.Time) 
 		}
 		due = append(due, turn{id: r.ID})
 	}
-	s.hand(endpointID, due...)
+	s.hand(to, due...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l := s.lanes[endpointID]; l != nil {
+	if l := s.lanes[to.endpoint]; l != nil {
 		l.more = len(due) == page
-		if len(l.known) == 0 {
-			delete(s.lanes, endpointID)
-		}
+		s.forget(to.endpoint, l)
 	}
 }
 

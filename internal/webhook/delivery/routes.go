@@ -107,20 +107,21 @@ func (s *Service) handleReplay(r *http.Request, in replayBody) (out replayed, er
 	if (in.EventID == "") == (in.Since == nil) {
 		return out, problem.Validation("Send either event_id or since, a time as in RFC 3339.")
 	}
-	_, e, err := s.c.Endpoints.Find(r.Context(), r.PathValue("id"))
+	o, e, err := s.c.Endpoints.Find(r.Context(), r.PathValue("id"))
 	if err == nil && e.Status != endpoint.Enabled {
 		err = problem.Validation("Enable the endpoint first.")
 	}
 	if err != nil {
 		return out, err
 	}
+	to := target{o.FirmID, e.ID}
 	err = s.c.Audit.Do(r.Context(), endpoint.Entry(r, actReplay, e.ID), func(*audit.Act) error {
 		if in.Since != nil {
-			out, err = s.replaySince(r.Context(), e.ID, *in.Since)
+			out, err = s.replaySince(r.Context(), to, *in.Since)
 			return err
 		}
 		out.Count = 1
-		err := s.replay(r.Context(), e.ID, id(e.ID, in.EventID))
+		err := s.replay(r.Context(), to, id(e.ID, in.EventID))
 		if errors.Is(err, store.ErrNotFound) {
 			err = problem.NoResource()
 		}
@@ -131,26 +132,26 @@ func (s *Service) handleReplay(r *http.Request, in replayBody) (out replayed, er
 
 // replay makes a delivery due now, with all its tries before it. One that waits
 // is only moved to now; one that is not known to have happened stays.
-func (s *Service) replay(ctx context.Context, endpointID, deliveryID string) error {
+func (s *Service) replay(ctx context.Context, to target, deliveryID string) error {
 	_, err := s.docs.Update(ctx, deliveryID, func(d *document) error {
-		if d.Endpoint != endpointID {
+		if d.Endpoint != to.endpoint {
 			return store.ErrNotFound
 		}
 		if !d.Announced {
-			d.State, d.Tries, d.Lane = Waiting, 0, laneAt(endpointID, s.now())
+			d.State, d.Tries, d.Lane = Waiting, 0, laneAt(to.endpoint, s.now())
 		}
 		return nil
 	})
 	if err == nil {
-		s.hand(endpointID, turn{id: deliveryID})
+		s.hand(to, turn{id: deliveryID})
 	}
 	return err
 }
 
 // replaySince sends again what happened since a time, the oldest first, some at
 // once so that their writes share an fsync.
-func (s *Service) replaySince(ctx context.Context, endpointID string, since time.Time) (out replayed, err error) {
-	ids, next, err := s.since(ctx, endpointID, since)
+func (s *Service) replaySince(ctx context.Context, to target, since time.Time) (out replayed, err error) {
+	ids, next, err := s.since(ctx, to.endpoint, since)
 	if err != nil {
 		return out, err
 	}
@@ -161,7 +162,7 @@ func (s *Service) replaySince(ctx context.Context, endpointID string, since time
 		places <- struct{}{}
 		group.Go(func() {
 			defer func() { <-places }()
-			if err := s.replay(ctx, endpointID, deliveryID); !errors.Is(err, store.ErrNotFound) {
+			if err := s.replay(ctx, to, deliveryID); !errors.Is(err, store.ErrNotFound) {
 				errs[i] = err
 			}
 		})
@@ -214,6 +215,6 @@ func (s *Service) handleTest(r *http.Request, _ httpserver.None) (tested, error)
 	if err != nil {
 		return tested{}, err
 	}
-	s.hand(e.ID, turn{id: id(e.ID, event.ID), happened: true})
+	s.hand(target{o.FirmID, e.ID}, turn{id: id(e.ID, event.ID), happened: true})
 	return tested{event.ID}, nil
 }

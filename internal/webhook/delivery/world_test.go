@@ -238,6 +238,20 @@ func (w *world) happens(e webhook.Event) {
 	must(w.t, webhook.Announce(w.service.Announce).Around(w.t.Context(), e, func() error { return nil }))
 }
 
+// many has so many events of a firm happen, some at once.
+func (w *world) many(n int, firm string) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	places := make(chan struct{}, 64)
+	for range n {
+		places <- struct{}{}
+		group.Go(func() {
+			w.happens(event(firm, webhook.CardEnabled))
+			<-places
+		})
+	}
+}
+
 // received is what a receiver was sent.
 type received struct {
 	id     string
