@@ -8,6 +8,7 @@ package listing
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"net/url"
 	"slices"
@@ -65,12 +66,33 @@ func Parse(firm string, query url.Values, filters ...string) (Request, error) {
 	}
 	if text := query.Get("cursor"); text != "" {
 		b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-		if err != nil || len(text) > maxCursor || strings.Count(string(b), "/") != 1 {
-			return r, problem.Validation("Send the next_cursor of the page before as it was given.")
+		if err != nil || len(text) > maxCursor || len(b) < sumSize {
+			return r, notGiven()
 		}
-		r.after = firm + "/" + string(b)
+		r.after = firm + "/" + string(b[sumSize:])
+		if sum(r.after) != string(b[:sumSize]) {
+			return r, notGiven()
+		}
 	}
 	return r, nil
+}
+
+func notGiven() error {
+	return problem.Validation("Send the next_cursor of the page before as it was given.")
+}
+
+// cursor is where the page after key begins, a key of firm's. Its checksum is no
+// secret: a cursor leads into no list but that of the firm that sends it. It
+// tells one that was cut, or came from another list, from one that was given.
+func cursor(firm, key string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(sum(key) + strings.TrimPrefix(key, firm+"/")))
+}
+
+const sumSize = 6
+
+func sum(key string) string {
+	s := sha256.Sum256([]byte(key))
+	return string(s[:sumSize])
 }
 
 // Filter is the value of a filter, "" when it was not sent.
@@ -101,11 +123,11 @@ func Read[D, T any](ctx context.Context, s Source[D], r Request, show func(store
 			return Page[T]{}, err
 		}
 		if len(p.Data) == r.limit || seen == maxScan {
-			p.Next = new(base64.RawURLEncoding.EncodeToString([]byte(last)))
+			p.Next = new(cursor(r.firm, last))
 			break
 		}
 		seen++
-		last = strings.TrimPrefix(s.Key(rec.Value), r.firm+"/")
+		last = s.Key(rec.Value)
 		if v, ok := show(rec); ok {
 			p.Data = append(p.Data, v)
 		}

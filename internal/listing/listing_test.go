@@ -144,6 +144,31 @@ func TestAWrongQueryIsRefused(t *testing.T) {
 	}
 }
 
+func TestACursorThatWasNotGivenIsRefused(t *testing.T) {
+	s, _ := things(t, 3)
+	r, err := listing.Parse("firm_A", url.Values{"limit": {"1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := listing.Read(t.Context(), s, r, every)
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := *p.Next
+	if _, err := listing.Parse("firm_B", url.Values{"cursor": {given}}); err == nil {
+		t.Error("another firm's cursor is taken")
+	}
+	for i := range given {
+		changed := []byte(given)
+		changed[i]++
+		for _, text := range []string{string(changed), given[:i], given + given[:i+1]} {
+			if _, err := listing.Parse("firm_A", url.Values{"cursor": {text}}); err == nil && text != "" {
+				t.Errorf("%s is taken for %s", text, given)
+			}
+		}
+	}
+}
+
 func TestAFailureOfTheStoreIsTold(t *testing.T) {
 	s, db := things(t, 1)
 	_ = db.Close()
@@ -156,7 +181,15 @@ func TestAFailureOfTheStoreIsTold(t *testing.T) {
 // FuzzParse would find a cursor that leads into another firm's list.
 func FuzzParse(f *testing.F) {
 	s, _ := things(f, 3)
-	f.Add("firm_A", "MjAyNjA1MDFUMTIwMDAwLjAwMC90aGluZ18wMDAx", "1")
+	first, err := listing.Parse("firm_A", url.Values{"limit": {"1"}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	p, err := listing.Read(f.Context(), s, first, every)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("firm_A", *p.Next, "1")
 	f.Add("firm_B", "Ly8", "100")
 	f.Fuzz(func(t *testing.T, firm, cursor, limit string) {
 		r, err := listing.Parse("firm_A", url.Values{"cursor": {cursor}, "limit": {limit}, firm: {cursor}})

@@ -117,7 +117,7 @@ func TestEveryRouteForEveryone(t *testing.T) {
 	}
 	foreign := w.do(call{method: "GET", path: "/v1/settings", as: client("firm_b", "live")})
 	want(t, foreign, 200, "")
-	if got := fmt.Sprint(foreign.body); got != `{"verification":{}}` {
+	if got := fmt.Sprint(foreign.body); got != `{"verification":{"velocity":"flag","bin_walk":"flag"}}` {
 		t.Errorf("settings of one firm and mode reached another: %s", got)
 	}
 }

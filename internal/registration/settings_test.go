@@ -18,7 +18,7 @@ func settingsCall(method, as, body string) call {
 func TestSettingsTakeBackWhatTheyGive(t *testing.T) {
 	w := newWorld(t)
 	as := client("firm_a", "test")
-	if got := w.do(settingsCall("GET", as, "")); got.body != `{"verification":{}}` {
+	if got := w.do(settingsCall("GET", as, "")); got.body != `{"verification":{"velocity":"flag","bin_walk":"flag"}}` {
 		t.Errorf("a firm that set nothing has %s", got.body)
 	}
 	in := `{"verification":{"brands":["Visa"],"bin_deny":["400000"],"velocity":"refuse","bin_walk":"flag","endpoint":{"url":"https://firm.example/verify"}}}`

@@ -104,7 +104,8 @@ func (s *Service) get(ctx context.Context, id string) (store.Record[Settings], e
 	return r, err
 }
 
-// handleGet gives the settings of one mode. Secrets are not among them.
+// handleGet gives the settings of one mode, in the words in which handlePut
+// keeps them. Secrets are not among them.
 func (s *Service) handleGet(r *http.Request, _ httpserver.None) (Settings, error) {
 	p := identity.FromContext(r.Context())
 	mode, err := tenant.OneMode(p)
@@ -112,7 +113,7 @@ func (s *Service) handleGet(r *http.Request, _ httpserver.None) (Settings, error
 		return Settings{}, err
 	}
 	found, err := s.get(r.Context(), docID(p.FirmID, mode))
-	return found.Value, err
+	return Settings{found.Value.Rules.Stated()}, err
 }
 
 // body is what handlePut takes. Rules that are left out are no rules to be kept:

@@ -53,11 +53,10 @@ type Change struct {
 // the text "whsec_…": the answer shows it, once, and the caller wipes it. The
 // error is 400 VALIDATION_ERROR.
 func (p *Pipeline) Adopt(c Change) (Rules, secret.Bytes, error) {
-	after := c.After
-	if err := after.Validate(); err != nil {
+	if err := c.After.Validate(); err != nil {
 		return Rules{}, secret.Bytes{}, err
 	}
-	after.Velocity, after.BINWalk = after.Velocity.orFlag(), after.BINWalk.orFlag()
+	after := c.After.Stated()
 	after.BINAllow, after.BINDeny = sorted(after.BINAllow), sorted(after.BINDeny)
 	if after.Endpoint == nil {
 		return after, secret.Bytes{}, nil
@@ -77,13 +76,6 @@ func (p *Pipeline) Adopt(c Change) (Rules, secret.Bytes, error) {
 	key := p.derive(c.FirmID, e.Seed)
 	defer key.Wipe()
 	return after, webhook.FormatSecret(key), nil
-}
-
-func (r Reaction) orFlag() Reaction {
-	if r == "" {
-		return Flag
-	}
-	return r
 }
 
 func sorted(bins []string) []string { return slices.Compact(slices.Sorted(slices.Values(bins))) }

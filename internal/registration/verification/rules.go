@@ -1,6 +1,7 @@
 package verification
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -45,6 +46,12 @@ type Rules struct {
 // WantsCode reports whether the security code is asked for: only then may it be
 // held (decision C11b).
 func (r Rules) WantsCode() bool { return r.Endpoint != nil && r.Endpoint.SendCode }
+
+// Stated is r with what holds where nothing was set.
+func (r Rules) Stated() Rules {
+	r.Velocity, r.BINWalk = cmp.Or(r.Velocity, Flag), cmp.Or(r.BINWalk, Flag)
+	return r
+}
 
 // Validate checks the shape of all but the endpoint, which only a Pipeline can
 // check: use Adopt. Its error is 400 VALIDATION_ERROR.
