@@ -27,7 +27,8 @@ const (
 
 // cli is the command tree; kong reads the tags.
 type cli struct {
-	ConfigFile string `name:"config" placeholder:"FILE" type:"path" help:"Settings file, YAML or .properties."`
+	ConfigFile  string           `name:"config" placeholder:"FILE" type:"path" help:"Settings file, YAML or .properties."`
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version."`
 
 	Up         upCmd         `cmd:"" help:"Start all four services in this process, on the embedded store unless store.url names another."`
 	Eureka     serviceCmd    `cmd:"" help:"Start the service registry alone."`
@@ -47,6 +48,7 @@ type cli struct {
 	Config     configCmd     `cmd:"" help:"Look at the settings."`
 	Backup     backupCmd     `cmd:"" help:"Write the embedded store and the keys to a file, encrypted under a passphrase; also while the server runs."`
 	Restore    restoreCmd    `cmd:"" help:"Put a backup into a data folder on which no server runs, once it was checked."`
+	Upload     uploadCmd     `cmd:"" help:"Copy files to object storage (S3, Google Cloud Storage, Azure): backups, full log files."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine and the data folder, and say what to do."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
@@ -76,6 +78,14 @@ func (p *program) load(service string, ownTLS bool) (config.Settings, error) {
 	return s, nil
 }
 
+// warn says what was odd about the settings, for who looks at them; a server has
+// it in its log.
+func (p *program) warn(s config.Settings) {
+	for _, w := range s.Warnings {
+		fmt.Fprintln(p.stderr, "ccms: warning:", w)
+	}
+}
+
 // start loads the settings for a service, "" for all of them, and says how to
 // load them again.
 func (p *program) start(service string, ownTLS bool) (boot.Start, error) {
@@ -102,6 +112,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		kong.Name("ccms"),
 		kong.Description("CCMS keeps payment cards for people and firms: registry, login, card vault and portal in one binary."),
 		kong.UsageOnError(),
+		kong.Vars{"version": "ccms " + boot.Version()},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exit = code }),
@@ -186,6 +197,7 @@ type configPrintCmd struct {
 // Run implements the command.
 func (c *configPrintCmd) Run(p *program) error {
 	s, err := p.load("", false)
+	p.warn(s)
 	if err != nil {
 		return err
 	}
@@ -202,6 +214,7 @@ type doctorCmd struct {
 // Run implements the command.
 func (c *doctorCmd) Run(ctx context.Context, p *program) error {
 	s, err := p.load("", true) // it serves nothing, and what runs may have certificates of its own
+	p.warn(s)
 	if err != nil {
 		return err
 	}
@@ -215,11 +228,17 @@ func (c *doctorCmd) Run(ctx context.Context, p *program) error {
 }
 
 // versionCmd is ccms version.
-type versionCmd struct{}
+type versionCmd struct {
+	Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
+}
 
 // Run implements the command.
-func (versionCmd) Run(p *program) error {
-	_, err := fmt.Fprintln(p.stdout, "ccms", boot.Version())
+func (c *versionCmd) Run(p *program) error {
+	format := "ccms %s\n"
+	if c.Output == "json" {
+		format = "{\"version\":%q}\n"
+	}
+	_, err := fmt.Fprintf(p.stdout, format, boot.Version())
 	return err
 }
 

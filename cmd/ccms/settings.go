@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -97,8 +98,8 @@ func (m settingMapper) IsBool() bool { return m.bool }
 func (m settingMapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	text := "true"
 	if !m.bool || ctx.Scan.Peek().Type == kong.FlagValueToken {
-		if err := ctx.Scan.PopValueInto("value", &text); err != nil {
-			return err
+		if ctx.Scan.PopValueInto("value", &text) != nil {
+			return errors.New("give it a value, after an equals sign if it begins with a hyphen")
 		}
 	}
 	m.given[m.key] = text
