@@ -88,14 +88,14 @@ type Client struct {
 	registered bool
 	mirror     map[string]map[string]*eureka.Instance // the registry's own list
 	version    int64
-	epoch      string           // of the registry run the list came from
-	watching   bool             // that registry tells of changes
-	cut        bool             // and did not listen to the end last time: it will stop
-	fetched    time.Time        // when mirror was last known to be right
-	kept       map[string]*keep // applications the registry lost
-	avoid      map[string]time.Time
-	awaited    int           // Ready calls under way
-	changed    chan struct{} // closed and replaced on every change
+	epoch      string                // of the registry run the list came from
+	watching   bool                  // that registry tells of changes
+	cut        bool                  // and did not listen to the end last time: it will stop
+	fetched    time.Time             // when mirror was last known to be right
+	kept       map[string]*keep      // applications the registry lost
+	conditions map[string]*condition // of addresses that were called
+	awaited    int                   // Ready calls under way
+	changed    chan struct{}         // closed and replaced on every change
 
 	renewNow chan struct{}
 	fetchNow chan struct{}
@@ -111,7 +111,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		cfg: cfg, servers: s,
 		mirror: map[string]map[string]*eureka.Instance{}, version: -1,
-		kept: map[string]*keep{}, avoid: map[string]time.Time{},
+		kept: map[string]*keep{}, conditions: map[string]*condition{},
 		changed:  make(chan struct{}),
 		renewNow: make(chan struct{}, 1), fetchNow: make(chan struct{}, 1),
 	}

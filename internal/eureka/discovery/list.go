@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -194,11 +195,7 @@ func (c *Client) settle() {
 			delete(c.kept, name)
 		}
 	}
-	for address, until := range c.avoid {
-		if !now.Before(until) {
-			delete(c.avoid, address)
-		}
-	}
+	maps.DeleteFunc(c.conditions, func(_ string, d *condition) bool { return d.idle(now) })
 	if c.self != nil && c.registered && c.mirror[c.self.App][c.self.ID] == nil {
 		poke(c.renewNow) // the heartbeat's 404 makes it register again
 	}

@@ -17,13 +17,11 @@ import (
 	"ccms/internal/eureka"
 )
 
-// avoidFor is how long an address that refused a connection is tried last.
-const avoidFor = 5 * time.Second
-
 // Transport returns a RoundTripper for URLs whose host is an application's
 // name, ignoring case: http://login-service/api/customer/validate. It picks
 // instances in turn; a refused connection leads to the next one, any failure
-// does where the method is safe. Time-outs are the request's context's. It
+// does where the method is safe, an instance that answers nobody among them.
+// Those that failed are tried last. Time-outs are the request's context's. It
 // follows no redirect and adds no header. base sends; default
 // http.DefaultTransport.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
@@ -53,15 +51,13 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	tried := map[string]bool{}
 	for len(targets) > 0 {
 		target := targets[0]
-		resp, err := t.sender(app, target).RoundTrip(at(r, target, body))
+		resp, err := t.try(r, target, body, len(targets) > 1)
 		if err == nil {
 			body.commit(false)
 			return resp, nil
 		}
 		failed, tried[target.Host] = err, true
-		if isDial(err) {
-			t.client.refused(target.Host, err)
-		} else if !safe(r) {
+		if !isDial(err) && !safe(r) {
 			break
 		}
 		if r.Context().Err() != nil || body.touched() {
@@ -175,17 +171,14 @@ func (c *Client) targets(app string) []*url.URL {
 	now := c.cfg.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	slices.SortStableFunc(urls, func(a, b *url.URL) int {
-		return c.shunned(a.Host, now) - c.shunned(b.Host, now)
-	})
-	return urls
-}
-
-func (c *Client) shunned(host string, now time.Time) int {
-	if now.Before(c.avoid[host]) {
-		return 1
+	rank := func(u *url.URL) int {
+		if c.conditions[u.Host].shunned(now) {
+			return 1
+		}
+		return 0
 	}
-	return 0
+	slices.SortStableFunc(urls, func(a, b *url.URL) int { return rank(a) - rank(b) })
+	return urls
 }
 
 // address is where an instance is called: by HTTPS when it says so.
@@ -195,19 +188,6 @@ func address(in *eureka.Instance) *url.URL {
 		scheme, port = "https", in.SecurePort.Number
 	}
 	return &url.URL{Scheme: scheme, Host: net.JoinHostPort(callee(in), strconv.Itoa(port))}
-}
-
-// refused remembers an address nobody listens at, and looks whether the
-// registry knows a better one.
-func (c *Client) refused(host string, why error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if now := c.cfg.Now(); !now.Before(c.avoid[host]) {
-		c.avoid[host] = now.Add(avoidFor)
-		poke(c.fetchNow)
-		// The request goes on to the next instance, so nobody else would say it.
-		c.cfg.Log.Warn("an instance cannot be reached", "server.address", host, "error.message", why.Error())
-	}
 }
 
 // body lets a request be sent again after a refused connection: an attempt
