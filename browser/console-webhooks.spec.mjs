@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, logIn, open } from "./lib/browser.mjs";
+import { both, launch, logIn, open } from "./lib/browser.mjs";
 import { newDesk, newOperator, Receiver, signedBy } from "./lib/desk.mjs";
 import { look } from "./lib/look.mjs";
 import { start, until } from "./lib/product.mjs";
@@ -37,67 +37,89 @@ async function create(page, base, url) {
 }
 
 // row waits until the newest event of the log has a state, and returns its text.
-async function row(page, state) {
+async function row(page, state, choose = (selector) => page.click(selector)) {
   return until(`an event to be ${state}`, async () => {
-    await page.click("a:has-text('Look again')");
+    await choose("a:has-text('Look again')");
     const text = await page.textContent("tbody tr >> nth=0").catch(() => "");
     return text.includes(state) && text;
   });
 }
 
-test("make a webhook, test it, let it fail, send again, change the secret (T-51)", async (t) => {
-  const { page, base, receiver } = await desk(t);
-  await page.goto(`${base}/webhooks`);
-  await look(page, "console-webhooks-none");
-  await page.click("a:has-text('New test webhook')");
-  await look(page, "console-webhook-add");
-  await send(page, "Create webhook");
-  assert.match(await page.textContent("#summary"), /Enter the URL/);
-  await page.fill("#url", "not a url");
-  for (const box of await page.locator("fieldset input").all()) await box.uncheck();
-  await send(page, "Create webhook");
-  assert.match(await page.textContent("#summary"), /Choose at least one event/);
-  await look(page, "console-webhook-add-errors");
+// button is a button of the page by its text.
+const button = (text) => `main button:has-text("${text}")`;
 
-  const first = await create(page, base, receiver.url);
+both("make a webhook, test it, let it fail, send again, change the secret (T-51)", async (t, at, kind) => {
+  const { page, base, receiver } = await desk(t);
+  const hand = at(page);
+  const see = (name) => kind === "mouse" && look(page, name);
+  const seen = (state) => row(page, state, (selector) => hand.choose(selector));
+  await hand.choose("nav >> text=Webhooks");
+  await page.waitForURL("**/webhooks");
+  await see("console-webhooks-none");
+  await hand.choose("a:has-text('New test webhook')");
+  await see("console-webhook-add");
+  await hand.choose(button("Create webhook"));
+  assert.match(await page.textContent("#summary"), /Enter the URL/);
+  await hand.type("#url", "not a url");
+  for (const box of await page.locator("fieldset input").all()) await hand.tick(box, false);
+  await hand.choose(button("Create webhook"));
+  await page.waitForSelector("#summary >> text=Choose at least one event");
+  await see("console-webhook-add-errors");
+  await hand.retype("#url", receiver.url);
+  for (const box of await page.locator("fieldset input").all()) await hand.tick(box);
+  await hand.choose(button("Create webhook"));
+  await page.waitForSelector(".once code");
+  const first = await page.textContent(".once code");
   assert.match(first, /^whsec_[A-Za-z0-9+/=]{32,}$/);
+  await hand.choose("a:has-text('I have copied it')");
+  await page.waitForURL("**/webhooks/wh_*");
   assert.ok(!(await page.content()).includes(first), "the secret is shown twice");
   await page.goto(`${base}/webhooks`);
-  await page.click("tbody a");
-  await look(page, "console-webhook-fresh");
+  await hand.choose("tbody a");
+  await page.waitForSelector("text=Nothing was sent yet");
+  await see("console-webhook-fresh");
 
-  await send(page, "Send a test event");
-  assert.match(await main(page), /A test event is on its way/);
+  await hand.choose(button("Send a test event"));
+  await page.waitForSelector("text=A test event is on its way");
   assert.ok(signedBy(await receiver.message(0), first));
-  assert.match(await row(page, "delivered"), /webhook\.test.*204.*ms/s);
+  assert.match(await seen("delivered"), /webhook\.test.*204.*ms/s);
 
+  // It fails, and is tried again by itself until it is taken.
   receiver.status = 500;
-  await send(page, "Send a test event");
+  await hand.choose(button("Send a test event"));
   await receiver.message(1);
-  assert.match(await row(page, "waiting"), /500.*\d\d:\d\d:\d\d UTC/s);
+  assert.match(await seen("waiting"), /500.*\d\d:\d\d:\d\d UTC/s);
   receiver.status = 204;
-  await page.click("tbody tr >> nth=0 >> button:has-text('Send again')");
-  assert.match(await main(page), /sent again, with the same id/);
-  const again = await until("it to come again", () => receiver.got.slice(2).find((m) => m.headers["webhook-id"] === receiver.got[1].headers["webhook-id"]));
-  assert.ok(signedBy(again, first));
-  await row(page, "delivered");
-  await page.click("details >> nth=0 >> summary");
-  assert.match(await page.textContent("details >> nth=0"), /500.*not today.*204/s);
-  await look(page, "console-webhook-log");
+  const { headers: sent } = receiver.got[1];
+  const same = (from) => receiver.got.slice(from).find((m) => m.headers["webhook-id"] === sent["webhook-id"]);
+  assert.ok(signedBy(await until("the second try", () => same(2)), first));
+  assert.match(await seen("delivered"), /webhook\.test.*2.*204/s);
+  await hand.choose("details >> nth=0 >> summary");
+  assert.match(await page.textContent("details >> nth=0"), /2 tries.*500.*not today.*204/s);
+  await see("console-webhook-log");
 
-  await page.click("a:has-text('Settings, secret')");
-  await look(page, "console-webhook-settings");
-  await send(page, "Make a new secret");
+  const before = receiver.got.length;
+  await hand.choose("tbody tr >> nth=0 >> button:has-text('Send again')");
+  await page.waitForSelector("text=sent again, with the same id");
+  assert.ok(signedBy(await until("it to come once more", () => same(before)), first));
+  assert.match(await seen("delivered"), /webhook\.test.*3.*204/s);
+
+  await hand.choose("a:has-text('Settings, secret')");
+  await page.waitForURL("**/settings");
+  await see("console-webhook-settings");
+  await hand.pick("#overlap", "another hour");
+  await hand.choose(button("Make a new secret"));
+  await page.waitForSelector(".once code");
   const second = await page.textContent(".once code");
   assert.notEqual(second, first);
-  await look(page, "console-webhook-secret");
-  await page.click("a:has-text('I have copied it')");
-  assert.match(await main(page), /Two secrets sign now/);
-  await page.click("a:has-text('Back to the webhook')");
-  const before = receiver.got.length;
-  await send(page, "Send a test event");
-  const both = await receiver.message(before);
-  assert.ok(signedBy(both, first) && signedBy(both, second), "while two keys live both sign");
+  await see("console-webhook-secret");
+  await hand.choose("a:has-text('I have copied it')");
+  await page.waitForSelector("text=Two secrets sign now");
+  await hand.choose("a:has-text('Back to the webhook')");
+  const last = receiver.got.length;
+  await hand.choose(button("Send a test event"));
+  const message = await receiver.message(last);
+  assert.ok(signedBy(message, first) && signedBy(message, second), "while two keys live both sign");
 });
 
 test("send all since a time again, and see which failed", async (t) => {

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { randomInt } from "node:crypto";
-import { launch, logIn, open } from "./lib/browser.mjs";
+import { both, launch, logIn, open } from "./lib/browser.mjs";
 import { start } from "./lib/product.mjs";
 
 const year = new Date().getUTCFullYear() + 3;
@@ -50,29 +50,27 @@ async function files(folder) {
   return Promise.all(entries.filter((e) => e.isFile()).map(async (e) => [e.name, await readFile(join(e.path, e.name), "latin1")]));
 }
 
-test("T-40: number and code are in the one request that sends them, and nowhere else", async (t) => {
+both("T-40: number and code are in the one request that sends them, and nowhere else", async (t, at) => {
   const page = await open(t, browser);
+  const hand = at(page);
   await logIn(page, product, await product.signUp(), "/cards/add");
   const [number, code] = [newNumber(), "907"];
   const kept = [];
   const keep = async () => kept.push(...(await holdings(page)));
 
-  await page.click("#number");
-  await page.keyboard.type(number);
-  await page.click("#code");
-  await page.keyboard.type(code);
-  await page.click("#expiry");
-  await page.keyboard.type("1320");
-  await page.click("form.card-form button[type=submit]");
+  await hand.type("#number", number);
+  await hand.type("#code", code);
+  await hand.type("#expiry", "1320");
+  await hand.send("form.card-form button[type=submit]");
   await page.waitForSelector("#summary");
   await keep();
   await page.context().setOffline(true);
-  await page.fill("#expiry", `12/${year}`);
-  await page.click("form.card-form button[type=submit]");
+  await hand.retype("#expiry", `12/${year}`);
+  await hand.send("form.card-form button[type=submit]");
   await page.waitForSelector("#summary p");
   await keep();
   await page.context().setOffline(false);
-  await page.click("form.card-form button[type=submit]");
+  await hand.choose("form.card-form button[type=submit]");
   await page.waitForURL("**/cards?done=added");
   await keep();
   await page.goBack();

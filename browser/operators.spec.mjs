@@ -9,7 +9,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { after, before, test } from "node:test";
-import { launch, logIn, open } from "./lib/browser.mjs";
+import { both, Hand, launch, logIn, open } from "./lib/browser.mjs";
 import { newOperator } from "./lib/desk.mjs";
 import { accessible, fits, look, picture } from "./lib/look.mjs";
 import { start, until } from "./lib/product.mjs";
@@ -23,18 +23,19 @@ before(async () => {
 });
 after(() => Promise.all([product?.stop(), browser?.close()]));
 
-// instance is what an application says of itself.
-const instance = (app, id, host = "orders.example.com") => ({
+// instance is what an application says of itself. Its lease is of seconds.
+const instance = (app, id, { host = "orders.example.com", lease = 90, status = "UP" } = {}) => ({
   instance: {
-    app, instanceId: id, hostName: host, ipAddr: "192.0.2.7", status: "UP", vipAddress: app.toLowerCase(),
+    leaseInfo: { renewalIntervalInSecs: Math.min(30, lease), durationInSecs: lease },
+    app, instanceId: id, hostName: host, ipAddr: "192.0.2.7", status, vipAddress: app.toLowerCase(),
     port: { $: 8080, "@enabled": "true" }, homePageUrl: `http://${host}:8080/`,
     dataCenterInfo: { "@class": "com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo", name: "MyOwn" },
     metadata: { zone: "eu-1", evil: "<script>alert(1)</script>" },
   },
 });
 
-async function register(app, id, host) {
-  const answer = await fetch(`${product.eureka}/eureka/apps/${app}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(instance(app, id, host)) });
+async function register(app, id, more) {
+  const answer = await fetch(`${product.eureka}/eureka/apps/${app}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(instance(app, id, more)) });
   assert.equal(answer.status, 204);
 }
 
@@ -50,30 +51,67 @@ async function desk(t, path) {
   return page;
 }
 
-test("an operator takes an instance out of service from the registry's own page, brings it back, deregisters it", async (t) => {
+both("T-54: an instance that goes down is shown so, and is gone when it is silent", async (t, at, kind) => {
+  const page = await open(t, browser);
+  const hand = at(page);
+  const app = `STOCK-${kind.toUpperCase()}`;
+  await register(app, "stock:1", { lease: 10 });
+  await register(app, "stock:2", { lease: 600 });
+  await page.goto(product.eureka);
+  await hand.type("#q", app.toLowerCase());
+  await hand.send("form.filter button");
+  await page.waitForSelector("text=2 of");
+  const shown = () => page.textContent(`article:has-text("${app}")`);
+  assert.match(await shown(), /UP \(2\)/);
+
+  await register(app, "stock:1", { lease: 10, status: "DOWN" }); // it is being stopped
+  await until("it to be down", async () => {
+    await page.reload();
+    return /UP \(1\).*DOWN \(1\)|DOWN \(1\).*UP \(1\)/s.test(await shown());
+  });
+  assert.match(await page.textContent("li:has-text('stock:1') .who strong"), /DOWN/);
+  await accessible(page, "the registry with one that is down");
+  await picture(page, "registry-down");
+
+  // It sends no heartbeat any more, so its lease runs out.
+  await until("it to be evicted", async () => {
+    await page.reload();
+    return !(await shown()).includes("stock:1");
+  });
+  assert.match(await shown(), /stock:2/, "who has time left stays");
+  assert.equal(await page.locator(".banner.urgent").count(), 0);
+  await hand.choose("nav >> text=Last 1000");
+  await page.waitForURL("**/lastn");
+  assert.match(await page.textContent("main"), new RegExp(`${app}[^]*stock:1`), "what became of it is told");
+  await fetch(`${product.eureka}/eureka/apps/${app}/stock:2`, { method: "DELETE" });
+});
+
+both("T-54: an operator takes an instance out of service from the registry's own page, brings it back, deregisters it", async (t, at, kind) => {
   await register("ORDERS", "orders:1 <b>");
   const page = await desk(t, "registry");
-  await look(page, "operators-registry");
+  const hand = at(page);
+  const see = (name) => kind === "mouse" && look(page, name);
+  await see("operators-registry");
   assert.match(await page.textContent("main"), /ORDERS/);
 
   await page.goto(product.eureka);
-  await page.click("article:has-text('ORDERS') >> text=Take out of service");
+  await hand.choose("article:has-text('ORDERS') >> text=Take out of service");
   await page.waitForURL("**/console/operations/registry/act?**");
-  await look(page, "operators-out-of-service");
+  await see("operators-out-of-service");
   assert.equal(await status("ORDERS", "orders:1 <b>"), "UP", "nothing happens before it is confirmed");
-  await page.click("button:has-text('Take out of service')");
+  await hand.choose("button:has-text('Take out of service')");
   await page.waitForSelector("text=The instance is out of service");
   assert.equal(await status("ORDERS", "orders:1 <b>"), "OUT_OF_SERVICE");
-  await look(page, "operators-registry-application");
+  await see("operators-registry-application");
 
-  await page.click("text=Bring back");
-  await page.click("button:has-text('Bring back')");
+  await hand.choose("text=Bring back");
+  await hand.choose("button:has-text('Bring back')");
   await page.waitForSelector("text=The instance is back");
   assert.equal(await status("ORDERS", "orders:1 <b>"), "UP");
 
-  await page.click("text=Deregister");
-  await look(page, "operators-deregister");
-  await page.click("button:has-text('Deregister')");
+  await hand.choose("text=Deregister");
+  await see("operators-deregister");
+  await hand.choose("button:has-text('Deregister')");
   await page.waitForSelector("text=The instance is removed");
   assert.equal(await status("ORDERS", "orders:1 <b>"), 404);
 });
@@ -103,23 +141,27 @@ test("keys are shown, rotated, and what they seal is moved", async (t) => {
   await look(page, "operators-keys-rotated");
 });
 
-test("the audit log is checked, its ends are taken home, and a backup shows", async (t) => {
+both("T-53: the audit log is verified, and its ends are taken home", async (t, at, kind) => {
   const page = await desk(t, "audit");
-  await look(page, "operators-audit");
-  await page.click("button:has-text('of the Login service')");
+  const hand = at(page);
+  if (kind === "mouse") await look(page, "operators-audit");
+  await hand.choose("button:has-text('of the Login service')");
+  await page.waitForSelector(".done");
   await until("the check", async () => {
     await page.goto(`${product.portal}/console/operations/audit`);
     return (await page.textContent("main")).includes("Nothing was altered");
   });
-  await look(page, "operators-audit-checked");
-  const [download] = await Promise.all([page.waitForEvent("download"), page.click("text=Download the ends")]);
-  const file = join(product.folder, "heads.json");
+  if (kind === "mouse") await look(page, "operators-audit-checked");
+  const [download] = await Promise.all([page.waitForEvent("download"), hand.choose("text=Download the ends")]);
+  const file = join(product.folder, `heads-${kind}.json`);
   await download.saveAs(file);
   const heads = JSON.parse(await readFile(file, "utf8"));
   assert.deepEqual(heads.map((h) => h.service), ["login-service", "creditcard-service"]);
   await run(process.env.CCMS, ["audit", "verify", "--head", file, "--data", product.data]);
+});
 
-  await page.goto(`${product.portal}/console/operations/backups`);
+test("a backup shows", async (t) => {
+  const page = await desk(t, "backups");
   await page.waitForSelector("text=Never.");
   await look(page, "operators-backups-never");
   const words = join(product.folder, "words");
@@ -175,7 +217,7 @@ test("the registry's page is readable with 3 and with 2,000 instances, on a phon
   const page = await open(t, browser, { javaScriptEnabled: false });
   for (const [name, more] of [["3", 0], ["2000", 1997]]) {
     for (let n = 0; n < more; n += 50) {
-      await Promise.all(Array.from({ length: Math.min(50, more - n) }, (_, i) => register(`APP-${(n + i) % 40}`, `app-${(n + i) % 40}:${n + i}`, `h${n + i}.example.com`)));
+      await Promise.all(Array.from({ length: Math.min(50, more - n) }, (_, i) => register(`APP-${(n + i) % 40}`, `app-${(n + i) % 40}:${n + i}`, { host: `h${n + i}.example.com` })));
     }
     for (const width of [320, 1280]) {
       await page.setViewportSize({ width, height: 800 });
@@ -192,4 +234,22 @@ test("the registry's page is readable with 3 and with 2,000 instances, on a phon
   const seen = await open(t, browser, { bypassCSP: true });
   await seen.goto(product.eureka);
   await accessible(seen, "the registry's page with 2,000 instances");
+});
+
+test("T-54: where all are silent at once nobody is evicted, and the page warns", async (t) => {
+  const page = await open(t, browser);
+  const hand = new Hand(page, "keyboard");
+  const many = Array.from({ length: 12 }, (_, i) => `many:${i}`);
+  await Promise.all(many.map((id) => register("MANY", id, { lease: 5 })));
+  // Of a registry that has just started nobody can say it.
+  await until("the warning", async () => {
+    await page.goto(product.eureka);
+    return page.locator(".banner.urgent").count();
+  }, 150_000);
+  assert.match(await page.textContent(".banner"), /^Emergency! Eureka may be incorrectly claiming instances are up[^]*nobody is evicted/);
+  await hand.type("#q", "many:");
+  await hand.send("form.filter button");
+  await page.waitForURL("**q=many**");
+  assert.equal(await page.locator("li:has-text('overdue')").count(), many.length, "all of them are overdue, and there");
+  await picture(page, "registry-preserved");
 });

@@ -67,16 +67,14 @@ export class Hand {
   }
 
   async choose(selector) {
-    const target = this.page.locator(selector).first();
-    await target.waitFor();
+    const target = await this.find(selector);
     if (!this.keys) return target.click();
     await this.reach(target);
     await this.page.keyboard.press("Enter");
   }
 
   async type(selector, text) {
-    const target = this.page.locator(selector).first();
-    await target.waitFor();
+    const target = await this.find(selector);
     if (this.keys) await this.reach(target);
     else await target.click();
     await this.page.keyboard.type(text);
@@ -84,7 +82,7 @@ export class Hand {
 
   // retype puts text in the place of what stands in a field.
   async retype(selector, text) {
-    const target = this.page.locator(selector).first();
+    const target = await this.find(selector);
     if (this.keys) {
       await this.reach(target);
       await this.page.keyboard.press("Control+A");
@@ -94,15 +92,47 @@ export class Hand {
     await (text === "" ? this.page.keyboard.press("Delete") : this.page.keyboard.type(text));
   }
 
+  // pick chooses the option of a select whose text has a text in it.
+  async pick(selector, text) {
+    const target = await this.find(selector);
+    const at = (await target.locator("option").allTextContents()).findIndex((option) => option.includes(text));
+    assert.ok(at >= 0, `there is no option ${text}`);
+    if (this.keys) {
+      await this.reach(target);
+      await this.page.keyboard.press("Home");
+      for (let i = 0; i < at; i++) await this.page.keyboard.press("ArrowDown");
+    } else {
+      await target.selectOption({ index: at });
+    }
+    assert.equal(await target.evaluate((e) => e.selectedIndex), at);
+  }
+
+  // tick checks a box, or unchecks it.
+  async tick(selector, on = true) {
+    const target = await this.find(selector);
+    if ((await target.isChecked()) === on) return;
+    if (!this.keys) return target.setChecked(on);
+    await this.reach(target);
+    await this.page.keyboard.press("Space");
+  }
+
   // send sends the form around a field that was just typed in.
   async send(selector) {
     if (this.keys) await this.page.keyboard.press("Enter");
     else await this.choose(selector);
   }
 
+  // find waits for the first of what a selector means. A place in a frame is
+  // given as a locator.
+  async find(selector) {
+    const target = (typeof selector === "string" ? this.page.locator(selector) : selector).first();
+    await target.waitFor();
+    return target;
+  }
+
   async reach(target) {
-    const there = () => target.evaluate((e) => e === document.activeElement);
-    for (let i = 0; i < 80; i++) {
+    const there = () => target.evaluate((e) => e === document.activeElement && document.hasFocus());
+    for (let i = 0; i < 120; i++) {
       if (await there()) return;
       await this.page.keyboard.press("Tab");
     }

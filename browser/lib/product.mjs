@@ -10,9 +10,9 @@ import { randomBytes } from "node:crypto";
 
 const patience = 60_000; // ms until what must come is given up
 
-// until asks again and again for what is on its way, and gives up in the end.
-export async function until(what, ask) {
-  const end = Date.now() + patience;
+// until asks again and again for what is on its way, and gives up after ms.
+export async function until(what, ask, ms = patience) {
+  const end = Date.now() + ms;
   for (;;) {
     const found = await ask();
     if (found) return found;
