@@ -31,7 +31,7 @@ func TestTheRootKeyMayLieInAKeyService(t *testing.T) {
 	}
 	defer func() { p.kill() }()
 	c := newClient(t)
-	firm := newFirm(t, c, p, "--live", "--scope", "cards:register,cards:read,cards:reveal")
+	firm := newFirm(t, c, p, "--live", "--scope", "cards:register,cards:read,cards:manage,cards:reveal")
 	var made struct {
 		ID string `json:"registration_id"`
 	}
@@ -86,11 +86,13 @@ func TestTheRootKeyMayLieInAKeyService(t *testing.T) {
 	}
 	revealAll(t, p, firm, cards)
 	c.must(t, 200, "GET", p.CreditCard+"/actuator/health", nil, nil)
-	destroyFirm(t, p, firm, tokenOf(t, c, p, firm, made.ID))
+	destroyFirm(t, p, firm, made.ID, tokenOf(t, c, p, firm, made.ID))
 }
 
-// destroyFirm destroys the keys of a firm; its card cannot be read any more.
-func destroyFirm(t *testing.T, p *process, firm firmClient, token string) {
+// destroyFirm destroys the keys of a firm that was not suspended: its card cannot
+// be read any more and none be added, what needs no key goes on, and every answer
+// is one that the firm can understand.
+func destroyFirm(t *testing.T, p *process, firm firmClient, id, token string) {
 	t.Helper()
 	if out, err := ccms(p.dir, "keys", "destroy", "--firm", firm.firm); err == nil || !strings.Contains(string(out), "--for-good") {
 		t.Errorf("without --for-good: %s", out)
@@ -99,8 +101,30 @@ func destroyFirm(t *testing.T, p *process, firm firmClient, token string) {
 	if strings.Count(out, "is destroyed") != 2 || !strings.Contains(out, firm.firm+"/live version 1") {
 		t.Errorf("%s", out)
 	}
-	status, body, err := newClient(t).send("POST", p.CreditCard+"/v1/cards/"+token+"/reveal", map[string]string{"reason": "test"}, firm.auth()...)
-	if err != nil || status < 400 {
-		t.Errorf("its card is shown: %d %s %v", status, body, err)
+	c := newClient(t)
+	line := `{"card_number":"` + randomCard(t) + `","expiry_date":"12/2040","cvv":"123","cardholder_name":"Ann Example"}` + "\n"
+	for _, ask := range []struct {
+		status       int
+		method, path string
+		body         any
+		says         string
+	}{
+		{403, "POST", "/register", newRegistration(randomCard(t), "123", "Ann Example"), "keys of these cards were destroyed"},
+		{403, "POST", "/v1/cards/" + token + "/reveal", map[string]string{"reason": "test"}, "keys of these cards were destroyed"},
+		{200, "POST", "/v1/registrations/bulk", line, "keys of these cards were destroyed"},
+		{200, "GET", "/status/" + id, nil, token},
+		{200, "GET", "/v1/cards/" + token, nil, token},
+		{200, "GET", "/v1/cards", nil, token},
+		{200, "PATCH", "/v1/cards/" + token, map[string]string{"status": "disabled"}, "disabled"},
+		{200, "DELETE", "/v1/cards/" + token, nil, ""},
+	} {
+		headers := firm.auth()
+		if _, text := ask.body.(string); text {
+			headers = append(headers, "Content-Type", "application/x-ndjson")
+		}
+		status, body, err := c.send(ask.method, p.CreditCard+ask.path, ask.body, headers...)
+		if err != nil || status != ask.status || !strings.Contains(string(body), ask.says) || strings.Contains(string(body), "SERVER_ERROR") {
+			t.Errorf("%s %s: %d %s %v", ask.method, ask.path, status, body, err)
+		}
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ccms/internal/problem"
 	"ccms/internal/secret"
 )
 
@@ -39,6 +40,12 @@ const keySize = 32
 // ErrOpen says that a sealed value was altered or moved to another place, or
 // that its key is unknown or destroyed. Which of these it is, nobody is told.
 var ErrOpen = errors.New("vault: sealed value does not open")
+
+// Destroyed is ErrOpen of a value whose key was destroyed, and why nothing can be
+// sealed or found for its owner any more. A firm may see it.
+func Destroyed() *problem.Error {
+	return problem.Denied("The keys of these cards were destroyed: they can be neither read nor added, for good.").Because(ErrOpen)
+}
 
 // Wrapped is a key sealed by an owner's key-encryption key.
 type Wrapped struct {
@@ -177,10 +184,7 @@ func (v *Vault) recordKey(ctx context.Context, at Place, w Wrapped) (secret.Byte
 	if err != nil && !errors.Is(err, ErrOpen) {
 		return key, fmt.Errorf("vault: unwrap record key: %w", err)
 	}
-	if err != nil {
-		return key, ErrOpen
-	}
-	return key, nil
+	return key, err
 }
 
 // bind is the additional data of a value or of its record key.

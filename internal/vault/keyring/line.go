@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ccms/internal/store"
+	"ccms/internal/vault"
 )
 
 // line is the cached versions of one key. Readers take the snapshot without a
@@ -58,7 +59,8 @@ func (r *Ring) active(ctx context.Context, name string) (*key, error) {
 	return s.active, nil
 }
 
-// ready returns a snapshot with a version that seals, made if the line has none.
+// ready returns a snapshot with a version that seals, made if the line has none;
+// vault.Destroyed if what it had was destroyed.
 func (r *Ring) ready(ctx context.Context, name string) (*snapshot, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -76,13 +78,17 @@ func (r *Ring) ready(ctx context.Context, name string) (*snapshot, error) {
 			return nil, err
 		}
 	}
-	if s.active == nil {
-		return nil, fmt.Errorf("keyring: %s: no active version", name)
+	switch {
+	case s.active != nil:
+		return s, nil
+	case s.gone[s.newest] != nil:
+		return nil, vault.Destroyed()
 	}
-	return s, nil
+	return nil, fmt.Errorf("keyring: %s: no active version", name)
 }
 
-// version returns one version, active or not; ErrOpen if there is none.
+// version returns one version, active or not; ErrOpen if there is none, as
+// vault.Destroyed if there was one.
 func (r *Ring) version(ctx context.Context, name string, version uint32) (*key, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -93,6 +99,9 @@ func (r *Ring) version(ctx context.Context, name string, version uint32) (*key, 
 	}
 	if k := s.keys[version]; k != nil {
 		return k, nil
+	}
+	if s.gone[version] != nil {
+		return nil, vault.Destroyed()
 	}
 	return nil, ErrOpen
 }
