@@ -31,6 +31,7 @@ import (
 type house struct {
 	t         *testing.T
 	s         *Sessions
+	fault     *storetest.Fault
 	customers *customer.Collection
 	issuer    *identity.Issuer
 	url       string
@@ -39,7 +40,8 @@ type house struct {
 
 func open(t *testing.T) *house {
 	t.Helper()
-	h, db, log := &house{t: t}, storetest.New(t), slog.New(slog.DiscardHandler)
+	db, log := storetest.NewFault(storetest.New(t)), slog.New(slog.DiscardHandler)
+	h := &house{t: t, fault: db}
 	keys := must(identity.OpenKeys(t.Context(), identity.KeysConfig{DB: db, Sealer: ring(t, db), Now: h.now}))
 	record := must(audit.Open(t.Context(), audit.Config{DB: db, Key: secret.NewString(strings.Repeat("a", 32)), Now: h.now}))
 	h.customers = must(customer.Open(t.Context(), db))

@@ -100,25 +100,22 @@ func (s *Sessions) person(ctx context.Context, p identity.Principal) (identity.P
 	if v == nil || !v.Live(now, s.cfg.Idle) {
 		return identity.Principal{}, problem.NoToken()
 	}
-	if err := s.touch(ctx, rec, v, now); err != nil {
-		return identity.Principal{}, err
-	}
+	s.touch(ctx, rec, v, now)
 	p.Username, p.Email, p.Validated = rec.Value.Username, rec.Value.Email, rec.Value.AccountValidated
 	return p, nil
 }
 
 // touch records the use of rec's session v, at most every tenth of the idle
-// limit: the limit is exact to that.
-func (s *Sessions) touch(ctx context.Context, rec customer.Record, v *customer.Session, now time.Time) error {
+// limit: the limit is exact to that. A use that cannot be recorded counts all the
+// same, so that a full disk stops no reading: the next one is recorded instead, or
+// the session ends earlier than it had to. Mostly somebody else wrote at this
+// moment (store.ErrStale); a store that fails tells so itself.
+func (s *Sessions) touch(ctx context.Context, rec customer.Record, v *customer.Session, now time.Time) {
 	if now.Sub(v.Seen) < s.cfg.Idle/10 {
-		return nil
+		return
 	}
 	v.Seen = now
-	err := s.cfg.Customers.Replace(ctx, rec)
-	if errors.Is(err, store.ErrStale) {
-		return nil // somebody else wrote at this moment; the next use records it
-	}
-	return err
+	_ = s.cfg.Customers.Replace(ctx, rec)
 }
 
 // logOut ends the session of an authentic token, expired or not, and, if all

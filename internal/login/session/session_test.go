@@ -1,6 +1,7 @@
 package session
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"ccms/internal/identity"
 	"ccms/internal/login/trail"
+	"ccms/internal/store/storetest"
 )
 
 func TestValidateRefuses(t *testing.T) {
@@ -220,5 +222,32 @@ func TestAClientsTokenIsJudgedByWhoKnowsClients(t *testing.T) {
 	h.pass(10 * time.Minute)
 	if len(h.record(account).Value.Sessions) != 1 {
 		t.Error("a client's token ended a person's session")
+	}
+}
+
+// A full disk must not stop who only reads: the use of the session is recorded
+// as soon as that can be done, and until then its limit stands where it stood.
+func TestAUseThatCannotBeRecordedCountsAllTheSame(t *testing.T) {
+	t.Parallel()
+	h := open(t)
+	p := h.member("mary")
+	token := h.logIn(p)
+	h.fault.Add(storetest.Rule{Op: storetest.Replace, Err: errors.New("disk full")})
+	h.pass(10 * time.Minute)
+	if got := h.valid(token); got != 200 {
+		t.Errorf("got %d", got)
+	}
+	h.pass(6 * time.Minute)
+	if got := h.valid(token); got != 401 {
+		t.Errorf("16 minutes after the last use on record: %d", got)
+	}
+	other := h.member("jane")
+	h.fault.Clear()
+	token = h.logIn(other)
+	h.pass(10 * time.Minute)
+	h.valid(token)
+	h.pass(6 * time.Minute)
+	if got := h.valid(token); got != 200 {
+		t.Errorf("6 minutes after the last use: %d", got)
 	}
 }
