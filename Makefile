@@ -9,8 +9,8 @@ FUZZTIME   ?= 5s
 build: ## the binary
 	go build -o bin/ccms ./cmd/ccms
 
-release: ## bin/release: the binaries for production, what they are made of, checksums
-	@scripts/release
+release: ## bin/release: the binaries for production, what they are made of, checksums; TAGS=cloud with cloud storage
+	@TAGS="$(TAGS)" scripts/release
 
 test: ## every test
 	go test ./...
@@ -33,6 +33,7 @@ format: ## gofmt leaves everything as it is
 
 vet: ## go vet, go fix, and the module files
 	go vet ./...
+	go vet -tags cloud ./internal/upload
 	@diff=$$(go fix -diff ./...) || { echo "$$diff"; echo "go fix is due: go fix ./..."; exit 1; }; \
 	if [ -n "$$diff" ]; then echo "$$diff"; echo "go fix is due: go fix ./..."; exit 1; fi
 	go mod verify
@@ -40,6 +41,7 @@ vet: ## go vet, go fix, and the module files
 
 lint: ## staticcheck
 	go run $(STATICCHECK) ./...
+	go run $(STATICCHECK) -tags cloud ./internal/upload
 
 # The database of vulnerabilities may be out of reach; then nothing is known,
 # which is said and is no failure. Vulnerable calls that were found are one.

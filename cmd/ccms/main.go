@@ -48,6 +48,7 @@ type cli struct {
 	Config     configCmd     `cmd:"" help:"Look at the settings."`
 	Backup     backupCmd     `cmd:"" help:"Write the embedded store and the keys to a file, encrypted under a passphrase; also while the server runs."`
 	Restore    restoreCmd    `cmd:"" help:"Put a backup into a data folder on which no server runs, once it was checked."`
+	Upload     uploadCmd     `cmd:"" help:"Copy files to object storage (S3, Google Cloud Storage, Azure): backups, full log files."`
 	Doctor     doctorCmd     `cmd:"" help:"Check this machine and the data folder, and say what to do."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`

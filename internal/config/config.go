@@ -133,6 +133,7 @@ type Webhook struct{ AllowPrivate bool }
 type Log struct {
 	Format string // text or json
 	File   string // none when empty
+	Upload URL    // bucket that full files are copied to; none when zero
 	Level  slog.Level
 }
 

@@ -66,6 +66,7 @@ var interfaceDefaults = map[string]string{
 	"creditcard.breaker.wait-duration-in-open-state": "10s",
 	"reveal.per-hour": "100", "webhook.allow-private": "false", "keyring.url": "", "keyring.token-file": "",
 	"log.format": "json", "log.file": "", "log.level": "info", "trace.url": "", "trace.percent": "100",
+	"upload.url": "",
 }
 
 // printed gives every setting as `config print -o json` does, by key.

@@ -20,6 +20,7 @@ var secretSettings = map[string]string{
 	"eureka.peers":  "https://app:" + password + "@c/eureka/",
 	"mail.smtp-url": "smtp://app:" + password + "@mail.example:587",
 	"trace.url":     "https://app:" + password + "@collector.example",
+	"upload.url":    "azblob://copies?account_key=" + password,
 	"keyring.url":   "https://app:" + password + "@keys.example/transit",
 }
 

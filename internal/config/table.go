@@ -200,6 +200,8 @@ func logRows(s *Settings) []Setting {
 	return []Setting{
 		row("log.format", "json", oneOf("text", "json").at(&s.Log.Format), "Shape of log lines, json being ECS; text on a terminal unless given."),
 		row("log.file", "", optional(path).at(&s.Log.File), "File that log lines go to beside the console, rotated."),
+		row("upload.url", "", bucketURL.at(&s.Log.Upload),
+			"Object storage that full files of log.file are copied to, and what ccms upload is given; only in builds with -tags cloud.").secret(),
 		row("log.level", "info", level.at(&s.Log.Level), "Least level that is logged.").reread(),
 		row("trace.url", "", collectorURL.at(&s.Trace.URL), "OpenTelemetry collector that spans of requests go to, by OTLP over HTTP, e.g. http://localhost:4318; none unless given.").secret(),
 		row("trace.percent", "100", between(0, 100).at(&s.Trace.Percent), "Percent of the traces that begin here of which spans are sent."),

@@ -107,28 +107,29 @@ func hasPassword(list string) bool {
 	return redact(list) != list
 }
 
-var storeURL = kind[URL]{
-	name: "URL", want: "sqlite:, mongodb://HOST/CCMS or mongodb+srv://HOST/CCMS",
-	parse: func(text string) (URL, error) {
-		if text == "sqlite:" {
-			return NewURL(text), nil
-		}
-		scheme, rest, _ := strings.Cut(text, "://")
-		if scheme != "mongodb" && scheme != "mongodb+srv" {
-			return URL{}, errors.New("has another scheme")
-		}
-		rest, _ = cutQuery(rest)
-		hosts, database, _ := strings.Cut(rest[strings.LastIndexByte(rest, '@')+1:], "/")
-		if hosts == "" {
-			return URL{}, errors.New("names no host")
-		}
-		if database == "" || strings.ContainsAny(database, `/\. "$`) {
-			return URL{}, errors.New("names no database")
-		}
-		return NewURL(text), nil
-	},
-	show: func(u URL) any { return u.String() },
+// urlKind takes the URLs that parse does, and shows them without passwords.
+func urlKind(want string, parse func(text string) (URL, error)) kind[URL] {
+	return kind[URL]{name: "URL", want: want, parse: parse, show: func(u URL) any { return u.String() }}
 }
+
+var storeURL = urlKind("sqlite:, mongodb://HOST/CCMS or mongodb+srv://HOST/CCMS", func(text string) (URL, error) {
+	if text == "sqlite:" {
+		return NewURL(text), nil
+	}
+	scheme, rest, _ := strings.Cut(text, "://")
+	if scheme != "mongodb" && scheme != "mongodb+srv" {
+		return URL{}, errors.New("has another scheme")
+	}
+	rest, _ = cutQuery(rest)
+	hosts, database, _ := strings.Cut(rest[strings.LastIndexByte(rest, '@')+1:], "/")
+	if hosts == "" {
+		return URL{}, errors.New("names no host")
+	}
+	if database == "" || strings.ContainsAny(database, `/\. "$`) {
+		return URL{}, errors.New("names no database")
+	}
+	return NewURL(text), nil
+})
 
 var smtpURL = optional(netURL("smtp://USER@HOST:587 or smtps://USER@HOST:465", "smtp", "smtps"))
 
@@ -136,23 +137,19 @@ var collectorURL = optional(netURL("http://HOST:4318 or https://HOST", "http", "
 
 // netURL takes URLs with a host and one of the schemes.
 func netURL(want string, schemes ...string) kind[URL] {
-	return kind[URL]{
-		name: "URL", want: want,
-		parse: func(text string) (URL, error) {
-			u, err := url.Parse(text)
-			if err != nil {
-				return URL{}, errors.New("is no URL") // err would quote a password
-			}
-			if u.Hostname() == "" {
-				return URL{}, errors.New("names no host")
-			}
-			if slices.Contains(schemes, u.Scheme) {
-				return NewURL(text), nil
-			}
-			return URL{}, errors.New("has another scheme")
-		},
-		show: func(u URL) any { return u.String() },
-	}
+	return urlKind(want, func(text string) (URL, error) {
+		u, err := url.Parse(text)
+		if err != nil {
+			return URL{}, errors.New("is no URL") // err would quote a password
+		}
+		if u.Hostname() == "" {
+			return URL{}, errors.New("names no host")
+		}
+		if slices.Contains(schemes, u.Scheme) {
+			return NewURL(text), nil
+		}
+		return URL{}, errors.New("has another scheme")
+	})
 }
 
 var registryURL = netURL("", "http", "https")
@@ -182,17 +179,20 @@ var registryURLs = kind[URLs]{
 	},
 }
 
-var keyScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:.`)
+var anyScheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*:.`)
 
-// keyURL checks the shape only: which key services there are is known to who
-// opens them.
-var keyURL = optional(kind[URL]{
-	name: "URL", want: "file:PATH or the URL of a key service",
-	parse: func(text string) (URL, error) {
-		if !keyScheme.MatchString(text) {
+var (
+	keyURL    = optional(anyURL("file:PATH or the URL of a key service"))
+	bucketURL = optional(anyURL("s3://BUCKET?region=REGION, gs://BUCKET, azblob://CONTAINER or file:///FOLDER"))
+)
+
+// anyURL checks the shape only: which services there are is known to who opens
+// them.
+func anyURL(want string) kind[URL] {
+	return urlKind(want, func(text string) (URL, error) {
+		if !anyScheme.MatchString(text) {
 			return URL{}, errors.New("has no scheme")
 		}
 		return NewURL(text), nil
-	},
-	show: func(u URL) any { return u.String() },
-})
+	})
+}

@@ -35,6 +35,8 @@ func ECS() []Field {
 		{Name: "error.message", Type: Text},
 		{Name: "event.action", Type: Keyword},
 		{Name: "event.duration", Type: Long}, // nanoseconds
+		{Name: "file.path", Type: Keyword},
+		{Name: "file.size", Type: Long}, // bytes
 		{Name: "http.request.id", Type: Keyword},
 		{Name: "http.request.method", Type: Keyword},
 		{Name: "http.response.body.bytes", Type: Long},
@@ -68,6 +70,7 @@ func Own() []Field {
 		{"ccms.settings.level", Keyword, "the least level that is logged from now on"},
 		{"ccms.settings.restart", Keyword, "settings that changed and need a restart"},
 		{"ccms.store.url", Keyword, "where the documents are kept, without passwords"},
+		{"ccms.upload.key", Keyword, "name under which a full log file lies in object storage"},
 		{"ccms.webhook.endpoint", Keyword, "endpoint of a firm that is told of events"},
 		{"ccms.webhook.event", Keyword, "id of an event it is told of"},
 		{"ccms.webhook.reason", Keyword, "why it did not take an event, or is called no more"},

@@ -1,0 +1,63 @@
+//go:build cloud
+
+package upload
+
+import (
+	"context"
+	"errors"
+
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/azureblob" // azblob://
+	_ "gocloud.dev/blob/fileblob"  // file://
+	_ "gocloud.dev/blob/gcsblob"   // gs://
+	_ "gocloud.dev/blob/s3blob"    // s3://
+	"gocloud.dev/gcerrors"
+)
+
+// bucket is one by the Go Cloud Development Kit.
+type bucket struct{ *blob.Bucket }
+
+// open opens the bucket at a URL.
+func open(ctx context.Context, url string) (objects, error) {
+	b, err := blob.OpenBucket(ctx, url)
+	if err != nil {
+		return nil, err
+	}
+	return bucket{b}, nil
+}
+
+// Look implements objects.
+func (b bucket) Look(ctx context.Context, key string) (size int64, ok bool, err error) {
+	a, err := b.Attributes(ctx, key)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		return 0, false, nil // nor may there be a bucket: Put says that
+	}
+	if err != nil {
+		return 0, false, kind(err)
+	}
+	return a.Size, true, nil
+}
+
+// An object is sent in parts, of which several lie in memory; S3 takes 10,000.
+const (
+	maxParts  = 9000
+	leastPart = 8 << 20 // bytes
+)
+
+// Put implements objects.
+func (b bucket) Put(ctx context.Context, key string, c content) error {
+	return kind(b.Upload(ctx, key, c, &blob.WriterOptions{
+		ContentType: "application/octet-stream",
+		ContentMD5:  c.MD5,
+		BufferSize:  int(max(leastPart, c.Size/maxParts+1)),
+	}))
+}
+
+// kind marks the errors that another try does not mend.
+func kind(err error) error {
+	switch gcerrors.Code(err) {
+	case gcerrors.NotFound, gcerrors.PermissionDenied, gcerrors.InvalidArgument, gcerrors.Unimplemented:
+		return errors.Join(errRefused, err)
+	}
+	return err
+}
