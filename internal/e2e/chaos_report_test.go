@@ -38,10 +38,12 @@ type fault struct {
 	name, between string
 	lasts         time.Duration
 	begin         func()
-	end           func() time.Time // returns when it ended; nil after begin and lasts are all
+	end           func() time.Time // returns when it ended
 	// noAnswer allows requests without any answer: the portal itself, or who
 	// stands before it, is hit.
 	noAnswer bool
+	// unharmed are requests that must not fail; none by default.
+	unharmed []string
 	// expect takes an answer that is none of the usual to a fault; nil for none.
 	expect func(result) bool
 }
@@ -125,6 +127,9 @@ func (r *row) count(all []result, over time.Time) {
 			continue
 		}
 		r.steady = max(r.steady, one.ended.Sub(over))
+		if slices.Contains(r.unharmed, one.what) {
+			r.bad = append(r.bad, fmt.Sprintf("%s: %d %s, though it needs nothing that is broken", one.what, one.status, one.code))
+		}
 		switch {
 		case one.err != nil:
 			r.refused["no answer"]++

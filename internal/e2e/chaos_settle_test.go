@@ -84,6 +84,9 @@ func (tr *traffic) isThere(o *order) error {
 // nobody knows what became must be there once. It returns how many of these
 // there were, and how long the slowest took.
 func (tr *traffic) settle() (open int, slowest time.Duration) {
+	for _, who := range tr.holders { // whose sessions may have been idle too long
+		who.token = logIn(tr.t, tr.c, tr.view, who.customer)
+	}
 	began := time.Now()
 	var longest, unanswered atomic.Int64
 	tr.each(tr.orders, func(o *order) {

@@ -26,7 +26,7 @@ import (
 // names the proxies on its own way to the others, and not where those listen.
 type site struct {
 	*cluster
-	t     testing.TB
+	t     *testing.T
 	ports map[string]string   // by folder
 	links map[string][]*proxy // by "from→to", kinds of services
 	into  map[string][]*proxy // by folder: the ends of links
@@ -40,7 +40,7 @@ func pairs() [][2]string {
 	return [][2]string{{"portal", "login"}, {"portal", "creditcard"}, {"creditcard", "login"}, {"login", "creditcard"}}
 }
 
-func startSite(t testing.TB) *site {
+func startSite(t *testing.T) *site {
 	s := &site{
 		cluster: &cluster{t: t, dir: t.TempDir(), flags: map[string][]string{}}, t: t,
 		ports: map[string]string{}, links: map[string][]*proxy{}, into: map[string][]*proxy{},
@@ -73,6 +73,13 @@ func startSite(t testing.TB) *site {
 		m.ready(t)
 	}
 	return s
+}
+
+// launch starts a process whose clock, where the program was built for that, is
+// set by a file beside its folder.
+func (s *site) launch(command, folder string) *runner {
+	s.t.Setenv(clockEnv, filepath.Join(s.dir, folder+".clock"))
+	return s.cluster.launch(command, folder)
 }
 
 // connect lays every link, and tells each process of those it begins.
