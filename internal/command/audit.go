@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -48,6 +49,11 @@ func (d Desk) verifyAudit(ctx context.Context, kept []Book) ([]Book, error) {
 			return nil, err
 		}
 	}
+	for _, k := range kept {
+		if !slices.ContainsFunc(books, func(b Book) bool { return b.Service == k.Service }) {
+			books = append(books, Book{Service: k.Service, Broken: "cannot be checked, its keys are not here: check it where they are, with heads of its own"})
+		}
+	}
 	return books, nil
 }
 
@@ -74,7 +80,7 @@ func (b *Book) verify(ctx context.Context, cfg audit.Config, kept []Book) error 
 // and then writes today's heads: kept elsewhere, they show a log that was cut
 // or replaced as a whole.
 func (c Client) VerifyAudit(ctx context.Context, headFile string) error {
-	kept, err := readBooks(headFile)
+	kept, first, err := readBooks(headFile)
 	if err != nil {
 		return err
 	}
@@ -100,27 +106,32 @@ func (c Client) VerifyAudit(ctx context.Context, headFile string) error {
 	if err != nil {
 		return fmt.Errorf("write heads: %w", err)
 	}
-	return nil
+	if first && c.Format != "json" {
+		_, err = fmt.Fprintf(c.Out, "note  %s was not there: nothing was held against it; it keeps today's heads now, for the next check\n", headFile)
+	}
+	return err
 }
 
-func readBooks(file string) ([]Book, error) {
-	books := []Book{}
+// readBooks returns what a check before kept in file, and whether this is the
+// first one.
+func readBooks(file string) (books []Book, first bool, err error) {
+	books = []Book{}
 	if file == "" {
-		return books, nil
+		return books, false, nil
 	}
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return books, nil
+		return books, true, nil
 	}
 	var kept []struct { // books of a check, or heads alone as HeadAudit writes them
 		Book
 		audit.Head
 	}
-	if err == nil {
-		err = json.Unmarshal(text, &kept)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("read heads: %w", err)
+		return nil, false, fmt.Errorf("read heads: %w", err)
+	}
+	if json.Unmarshal(text, &kept) != nil {
+		return nil, false, fmt.Errorf("%s holds no heads: name a file that ccms audit head or a check before wrote", file)
 	}
 	for _, k := range kept {
 		if k.Chain != "" {
@@ -128,7 +139,7 @@ func readBooks(file string) ([]Book, error) {
 		}
 		books = append(books, k.Book)
 	}
-	return books, nil
+	return books, false, nil
 }
 
 func (c Client) writeBooks(books []Book) error {

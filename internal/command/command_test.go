@@ -143,9 +143,10 @@ func TestMailsThatWaitAreListedAndTriedAgain(t *testing.T) {
 func TestAnAuditLogIsHeldAgainstItsLastCheck(t *testing.T) {
 	o, heads := newOffice(t), filepath.Join(t.TempDir(), "heads")
 	o.act(t)
-	for range 2 {
+	const found = "ok    login-service: 4 records in 1 chains, 2 checkpoints\n"
+	for _, want := range []string{found + "note  " + heads + " was not there: nothing was held against it; it keeps today's heads now, for the next check\n", found} {
 		err := o.VerifyAudit(t.Context(), heads)
-		if text := o.said(); err != nil || text != "ok    login-service: 4 records in 1 chains, 2 checkpoints\n" {
+		if text := o.said(); err != nil || text != want {
 			t.Errorf("%v: %s", err, text)
 		}
 	}
@@ -168,8 +169,23 @@ func TestAnAuditLogIsHeldAgainstItsLastCheck(t *testing.T) {
 	if err := os.WriteFile(heads, []byte("["), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.VerifyAudit(t.Context(), heads); err == nil || !strings.Contains(err.Error(), "read heads") {
+	if err := o.VerifyAudit(t.Context(), heads); err == nil || !strings.Contains(err.Error(), "holds no heads: name a file") {
 		t.Errorf("heads that cannot be read: %v", err)
+	}
+}
+
+func TestHeadsOfALogThatIsNotHereAreNoCheckOfIt(t *testing.T) {
+	o, heads := newOffice(t), filepath.Join(t.TempDir(), "heads")
+	o.act(t)
+	if err := os.WriteFile(heads, []byte(`[{"service":"creditcard-service","chain":"A","number":1,"value":"AAAA"}]`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := o.VerifyAudit(t.Context(), heads)
+	if text := o.said(); !errors.Is(err, ErrBroken) || !strings.Contains(text, "\nFAIL  creditcard-service: cannot be checked, its keys are not here") {
+		t.Errorf("%v: %s", err, text)
+	}
+	if text, err := os.ReadFile(heads); err != nil || !strings.Contains(string(text), "creditcard-service") {
+		t.Errorf("the heads were overwritten: %v %s", err, text)
 	}
 }
 

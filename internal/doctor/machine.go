@@ -78,10 +78,14 @@ func checkHash(cost int) Finding {
 		best++
 	}
 	f := Finding{Check: "bcrypt", OK: one <= 4*affordable}
-	f.Says = fmt.Sprintf("cost %d takes %d ms, about %.0f logins/s with %d slots; cost %d is the highest that stays below %d ms",
-		cost, one.Milliseconds(), float64(slots)/one.Seconds(), slots, best, affordable.Milliseconds())
+	f.Says = fmt.Sprintf("cost %d takes %d ms, about %.0f logins/s with %d slots; ", cost, one.Milliseconds(), float64(slots)/one.Seconds(), slots)
+	if one > affordable {
+		f.Says += fmt.Sprintf("a login feels quick below %d ms", affordable.Milliseconds())
+	} else {
+		f.Says += fmt.Sprintf("cost %d is the highest that stays below %d ms", best, affordable.Milliseconds())
+	}
 	if !f.OK {
-		f.Advice = "lower login.bcrypt-cost, or give the machine more processor"
+		f.Advice = "lower login.bcrypt-cost if it is above 10, or give the machine more processor"
 	}
 	return f
 }

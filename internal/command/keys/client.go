@@ -108,7 +108,11 @@ func (c Client) rotate(ctx context.Context, which Which) error {
 	if len(all) > 0 {
 		return nil
 	}
-	_, err := fmt.Fprintln(c.Out, "there is no such key here")
+	none := "no key wraps cards' keys yet, so there is none to rotate"
+	if which.Signing {
+		none = "no key here signs tokens"
+	}
+	_, err := fmt.Fprintln(c.Out, none)
 	return err
 }
 
