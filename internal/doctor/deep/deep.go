@@ -16,6 +16,7 @@ import (
 	"ccms/internal/audit"
 	"ccms/internal/doctor"
 	"ccms/internal/store"
+	"ccms/internal/vault"
 )
 
 // Patient is what is looked at.
@@ -109,11 +110,15 @@ const shown = 5
 
 func (s Sealed) examine(ctx context.Context) doctor.Finding {
 	f := doctor.Finding{Check: "sealed"}
-	var opened, failed int
+	var opened, ended, failed int
 	var names []string
 	err := s.Check(ctx, func(id string, err error) {
-		if err == nil {
+		switch {
+		case err == nil:
 			opened++
+			return
+		case errors.Is(err, vault.Destroyed()): // by ccms keys destroy, on record
+			ended++
 			return
 		}
 		if failed++; len(names) < shown && !slices.Contains(names, id) {
@@ -122,12 +127,14 @@ func (s Sealed) examine(ctx context.Context) doctor.Finding {
 	})
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		f.Says = fmt.Sprintf("%s: the check was broken off after %d", s.Name, opened+failed)
+		f.Says = fmt.Sprintf("%s: the check was broken off after %d", s.Name, opened+ended+failed)
 	case err != nil:
 		f.Says, f.Advice = fmt.Sprintf("%s cannot be read: %v", s.Name, err), restore
 	case failed > 0:
-		f.Says = fmt.Sprintf("%s: %d of %d do not open, the first of %q", s.Name, failed, opened+failed, names)
-		f.Advice = "they were altered, or their key is destroyed or not this one"
+		f.Says = fmt.Sprintf("%s: %d of %d do not open, the first of %q", s.Name, failed, opened+ended+failed, names)
+		f.Advice = "they were altered, or their key is not this one"
+	case ended > 0:
+		f.OK, f.Says = true, fmt.Sprintf("%s: %d, all open but %d whose keys were destroyed for good", s.Name, opened+ended, ended)
 	default:
 		f.OK, f.Says = true, fmt.Sprintf("%s: %d, all open", s.Name, opened)
 	}

@@ -14,6 +14,7 @@ import (
 	"ccms/internal/secret"
 	"ccms/internal/store"
 	"ccms/internal/store/storetest"
+	"ccms/internal/vault"
 )
 
 // patient is sound: a store with an audit log of a few records, and two sealed
@@ -69,6 +70,8 @@ func TestWhatIsWrongWithAStoreIsFound(t *testing.T) {
 		"a file that is not sound": {func(_ *testing.T, p *Patient, _ store.DB) { p.Sound = func(context.Context) error { return bad } }, "file", false, "bad"},
 		"a value that does not open": {func(_ *testing.T, p *Patient, _ store.DB) { p.Sealed[0].Check = opens(nil, bad, nil) }, "sealed", false,
 			`cards: 1 of 3 do not open, the first of ["xx"]`},
+		"values whose keys were destroyed": {func(_ *testing.T, p *Patient, _ store.DB) { p.Sealed[0].Check = opens(nil, vault.Destroyed(), nil) }, "sealed", true,
+			"cards: 3, all open but 1 whose keys were destroyed for good"},
 		"values that cannot be read": {func(_ *testing.T, p *Patient, _ store.DB) {
 			p.Sealed[0].Check = func(context.Context, func(string, error)) error { return bad }
 		}, "sealed", false, "cards cannot be read: bad"},
