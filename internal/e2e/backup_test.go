@@ -106,6 +106,7 @@ func TestABackupUnderLoadHoldsAllThatWasAcknowledged(t *testing.T) {
 	firm := newFirm(t, c, p, "--live", "--scope", "cards:register,cards:read,cards:reveal")
 	who := signUp(t, c, p, "ann")
 	c.must(t, 201, "POST", p.CreditCard+"/api/customer/creditcard", newCard(randomCard(t), "123"), nil, who.auth()...)
+	endFirm(t, c, p)
 	var l receipts
 	stop := l.registering(t, p, firm)
 	defer stop()
@@ -163,6 +164,15 @@ func TestABackupUnderLoadHoldsAllThatWasAcknowledged(t *testing.T) {
 	kills := setting(t, backupKillsEnv, 1)
 	late := killedBackups(t, restored, folder, kills) + killedRestores(t, file, folder, kills)
 	t.Logf("of %d kills %d came too late", 2*kills, late)
+}
+
+// endFirm makes a firm with a card and destroys its keys: what does not open for
+// that reason is no damage, and in the way of no restore.
+func endFirm(t *testing.T, c *client, p *process) {
+	t.Helper()
+	gone := newFirm(t, c, p, "--live")
+	c.must(t, 201, "POST", p.CreditCard+"/register", newRegistration(randomCard(t), "123", "Ann Example"), nil, gone.auth()...)
+	operator(t, p.dir, "keys", "destroy", "--firm", gone.firm, "--for-good")
 }
 
 // refusesSpoilt restores backups that were cut or are none; every byte of one is

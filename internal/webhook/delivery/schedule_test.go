@@ -72,7 +72,7 @@ const farURL = "https://hooks.example.com/a"
 func TestTheSchedule(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const poll = 20 * time.Second
+		const poll = time.Minute
 		f := &far{answer: func(webhook.Delivery) (webhook.Answer, time.Duration) { return status(500), 0 }}
 		w := inBubble(t, f, poll)
 		hook := w.create(acme, farURL)
