@@ -7,26 +7,25 @@ import (
 	"ccms/internal/eureka/registry/lease"
 )
 
-// lastn is what the page at "/lastn" shows.
-type lastn struct {
-	Registered bool // which of the two lists
-	Events     []event
-}
+// lastn is what the page at "/lastn" shows, newest first.
+type lastn struct{ Cancelled, Registered []event }
 
 type event struct{ At, Lease string }
 
-// serveLastN lists the last thousand leases that were cancelled or, with
-// list=registered, registered.
-func (d *Dashboard) serveLastN(w http.ResponseWriter, r *http.Request) error {
-	p := lastn{Registered: r.URL.Query().Get("list") == "registered"}
-	events := d.cfg.Table.LastCancelled
-	if p.Registered {
-		events = d.cfg.Table.LastRegistered
+// serveLastN lists the last thousand leases that were cancelled and the last
+// thousand that were registered, on one page as the reference does.
+func (d *Dashboard) serveLastN(w http.ResponseWriter, _ *http.Request) error {
+	return d.render(w, d.lastn, "Last 1000 leases", lastn{
+		Cancelled: shown(d.cfg.Table.LastCancelled()), Registered: shown(d.cfg.Table.LastRegistered()),
+	})
+}
+
+func shown(leases []lease.Event) []event {
+	all := make([]event, len(leases))
+	for i, e := range leases {
+		all[i] = event{stamp(time.UnixMilli(e.At)), leaseOf(e)}
 	}
-	for _, e := range events() {
-		p.Events = append(p.Events, event{stamp(time.UnixMilli(e.At)), leaseOf(e)})
-	}
-	return d.render(w, d.lastn, "Last 1000 leases", p)
+	return all
 }
 
 // leaseOf is a lease as the reference writes it.
