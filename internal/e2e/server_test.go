@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -27,6 +28,12 @@ func TestMain(m *testing.M) {
 	if os.Getenv(emptyServerEnv) != "" {
 		serveEmpty()
 		return
+	}
+	// The parallel ones wait for leases and schedules more than they compute.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	if binary = os.Getenv(binaryEnv); binary != "" {
 		os.Exit(m.Run())

@@ -65,6 +65,7 @@ func (h *hooked) seen(id string) bool {
 // registration, or of any that is there, never came, or if one came of a
 // registration there is not. CCMS_TEST_KILLS is how often, by default 3.
 func TestAKilledProductLosesNoEvent(t *testing.T) {
+	t.Parallel()
 	const writers = 8
 	kills, _ := strconv.Atoi(cmp.Or(os.Getenv("CCMS_TEST_KILLS"), "3"))
 	dir, at, c := t.TempDir(), newHooked(t), newClient(t)

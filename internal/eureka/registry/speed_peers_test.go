@@ -3,6 +3,7 @@
 package registry_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -17,12 +18,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // The load: as many connections as the specification's figures were taken with.
+// The generator takes from the same two cores, so it is as cheap as can be:
+// requests that are ready as bytes, one connection a goroutine, bodies thrown away.
 const (
 	connections = 16
 	senders     = 4 // of batches
@@ -32,11 +34,11 @@ const (
 type contestant struct {
 	t       *testing.T
 	name    string
-	url     string
+	address string
 	pid     int
 	started time.Duration
-	client  *http.Client
-	end     func() // at the end of the test, if not before
+	warm    time.Duration // how long each load ran before it counted
+	end     func()        // at the end of the test, if not before
 }
 
 // launch starts a server and waits until it answers.
@@ -55,10 +57,9 @@ func launch(t *testing.T, name string, command func(port string) *exec.Cmd) *con
 	}
 	end := sync.OnceFunc(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	t.Cleanup(end)
-	c := &contestant{t: t, end: end, name: name, url: "http://127.0.0.1:" + port, pid: cmd.Process.Pid,
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}}
+	c := &contestant{t: t, end: end, name: name, address: "127.0.0.1:" + port, pid: cmd.Process.Pid}
 	wait(t, name+" answers", func() bool {
-		resp, err := c.client.Get(c.url + "/eureka/apps")
+		resp, err := http.Get("http://" + c.address + "/eureka/apps")
 		if err != nil {
 			return false
 		}
@@ -69,24 +70,42 @@ func launch(t *testing.T, name string, command func(port string) *exec.Cmd) *con
 	return c
 }
 
-func (c *contestant) send(method, path, body string) []byte {
-	r, err := http.NewRequest(method, c.url+path, strings.NewReader(body))
+// call is a request as bytes.
+func call(method, path, body string) []byte {
+	return fmt.Appendf(nil, "%s %s HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nAccept-Encoding: gzip\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", method, path, len(body), body)
+}
+
+// line is one connection, and what comes back on it.
+type line struct {
+	*contestant
+	net.Conn
+	in *bufio.Reader
+}
+
+func (c *contestant) dial() *line {
+	conn, err := net.Dial("tcp", c.address)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	r.Header.Set("Accept", "application/json")
-	r.Header.Set("Accept-Encoding", "gzip")
-	r.Header.Set("Content-Type", "application/json")
-	resp, err := c.client.Do(r)
+	return &line{c, conn, bufio.NewReaderSize(conn, 256<<10)}
+}
+
+// send writes the request and copies the answer's body to out.
+func (w *line) send(request []byte, out io.Writer) {
+	if _, err := w.Write(request); err != nil {
+		w.t.Error(err)
+		return
+	}
+	resp, err := http.ReadResponse(w.in, nil)
 	if err != nil {
-		c.t.Fatal(err)
+		w.t.Error(err)
+		return
 	}
 	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode/100 != 2 {
-		c.t.Errorf("%s: %s %s: %d %v", c.name, method, path, resp.StatusCode, err)
+	if _, err := io.Copy(out, resp.Body); err != nil || resp.StatusCode/100 != 2 {
+		w.t.Errorf("%s: %.60q: %d %v", w.name, request, resp.StatusCode, err)
 	}
-	return b
 }
 
 // cpu is the processor time the server has taken, from the kernel's ticks of
@@ -116,22 +135,30 @@ func (c *contestant) resident() string {
 	return "?"
 }
 
-// load runs do from n goroutines for d and reports rate, processor time each,
-// and the 99th percentile.
-func (c *contestant) load(n int, d time.Duration, do func(i int)) string {
-	var count atomic.Int64
+// load sends what next gives on n connections for d, after as long to warm up,
+// and reports rate, processor time each, and the 99th percentile.
+func (c *contestant) load(n int, d time.Duration, next func(i int) []byte) string {
+	if c.warm > 0 {
+		c.measure(n, c.warm, next)
+	}
+	return c.measure(n, d, next)
+}
+
+func (c *contestant) measure(n int, d time.Duration, next func(i int) []byte) string {
 	times := make([][]time.Duration, n)
 	ctx, stop := context.WithTimeout(context.Background(), d)
 	defer stop()
 	before, begin := c.cpu(), time.Now()
 	var wg sync.WaitGroup
-	for w := range n {
+	for k := range n {
+		w := c.dial()
 		wg.Go(func() {
-			for i := w; ctx.Err() == nil; i += n {
+			defer w.Close()
+			for i := k; ctx.Err() == nil && !c.t.Failed(); i += n {
+				request := next(i)
 				at := time.Now()
-				do(i)
-				times[w] = append(times[w], time.Since(at))
-				count.Add(1)
+				w.send(request, io.Discard)
+				times[k] = append(times[k], time.Since(at))
 			}
 		})
 	}
@@ -139,9 +166,24 @@ func (c *contestant) load(n int, d time.Duration, do func(i int)) string {
 	took, used := time.Since(begin), c.cpu()-before
 	all := slices.Concat(times...)
 	slices.Sort(all)
-	k := count.Load()
-	return fmt.Sprintf("%.0f/s, %d µs CPU, p99 %.1f ms", float64(k)/took.Seconds(), (used / time.Duration(k)).Microseconds(),
-		ms(all[len(all)*99/100]))
+	return fmt.Sprintf("%.0f/s, %d µs CPU, p99 %.1f ms", float64(len(all))/took.Seconds(),
+		(used / time.Duration(len(all))).Microseconds(), ms(all[len(all)*99/100]))
+}
+
+// size is how long the answer's body is.
+func (c *contestant) size(request []byte) string {
+	var n counter
+	w := c.dial()
+	defer w.Close()
+	w.send(request, &n)
+	return fmt.Sprintf(", %d bytes", n)
+}
+
+type counter int
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
 }
 
 // visible is how long after a change was answered the answer that shows it has
@@ -149,14 +191,17 @@ func (c *contestant) load(n int, d time.Duration, do func(i int)) string {
 // that wait for the reference's cache. To unpack it is the client's work.
 func (c *contestant) visible(path string) string {
 	var all []time.Duration
-	for begin := time.Now(); len(all) < 50 && time.Since(begin) < 35*time.Second; {
+	w := c.dial()
+	defer w.Close()
+	for begin := time.Now(); len(all) < 50 && time.Since(begin) < 35*time.Second && !c.t.Failed(); {
 		id := fmt.Sprint("seen-", path[len(path)-5:], time.Now().UnixNano())
-		c.send("POST", "/eureka/apps/SEEN", realistic("SEEN", id, "UP"))
+		w.send(call("POST", "/eureka/apps/SEEN", realistic("SEEN", id, "UP")), io.Discard)
 		at, pause := time.Now(), 10*time.Millisecond
-		for shown := false; !shown; {
-			answer := c.send("GET", path, "")
+		for shown := false; !shown && !c.t.Failed(); {
+			var answer bytes.Buffer
+			w.send(call("GET", path, ""), &answer)
 			took := time.Since(at)
-			if shown = strings.Contains(plain(answer), `"`+id+`"`); shown {
+			if shown = strings.Contains(plain(answer.Bytes()), `"`+id+`"`); shown {
 				all = append(all, took)
 			} else if took > time.Minute {
 				return "over a minute"
@@ -183,41 +228,46 @@ func plain(b []byte) string {
 
 // figures are taken for n instances, per in each application.
 func (c *contestant) figures(n, per int, d time.Duration) []string {
-	app := func(i int) string { return fmt.Sprint("SVC-", i%n/per) }
-	register := func(i int) { c.send("POST", "/eureka/apps/"+app(i), realistic(app(i), hostID(i%n), "UP")) }
-	var wg sync.WaitGroup
-	for w := range connections {
-		wg.Go(func() {
-			for i := w; i < n; i += connections {
-				register(i)
-			}
-		})
+	app := func(i int) string { return fmt.Sprint("SVC-", i/per) }
+	var register, beat, down, up [][]byte
+	for i := range n {
+		instance := "/eureka/apps/" + app(i) + "/" + hostID(i)
+		register = append(register, call("POST", "/eureka/apps/"+app(i), realistic(app(i), hostID(i), "UP")))
+		beat = append(beat, call("PUT", instance+"?status=UP&lastDirtyTimestamp=1795309898792", ""))
+		down = append(down, call("PUT", instance+"/status?value=DOWN", ""))
+		up = append(up, call("PUT", instance+"/status?value=UP", ""))
 	}
-	wg.Wait()
+	one := c.dial()
+	for _, r := range register {
+		one.send(r, io.Discard)
+	}
+	one.Close()
+	full, delta := call("GET", "/eureka/apps/", ""), call("GET", "/eureka/apps/delta", "")
 	all := []string{c.started.Round(10 * time.Millisecond).String(), c.resident()}
-	all = append(all, c.load(connections, d, register))
-	all = append(all, c.load(connections, d, func(i int) {
-		c.send("PUT", "/eureka/apps/"+app(i)+"/"+hostID(i%n)+"?status=UP&lastDirtyTimestamp=1795309898792", "")
-	}))
-	all = append(all, c.load(connections, d, func(int) { c.send("GET", "/eureka/apps/", "") }))
-	all = append(all, c.load(connections, d, func(int) { c.send("GET", "/eureka/apps/delta", "") }))
-	all = append(all, c.load(connections, d, func(i int) {
-		c.send("PUT", "/eureka/apps/"+app(i)+"/"+hostID(i%n)+"/status?value="+[]string{"DOWN", "UP"}[i/n%2], "")
-		c.send("GET", "/eureka/apps/", "")
+	all = append(all, c.load(connections, d, func(i int) []byte { return register[i%n] }))
+	all = append(all, c.load(connections, d, func(i int) []byte { return beat[i%n] }))
+	all = append(all, c.load(connections, d, func(int) []byte { return full })+c.size(full))
+	all = append(all, c.load(connections, d, func(int) []byte { return delta }))
+	all = append(all, c.load(connections, d, func(i int) []byte {
+		if i/connections%2 == 1 {
+			return full
+		}
+		return [][][]byte{down, up}[i/n%2][i%n]
 	}))
 	batch := func(i int) string {
 		beats := make([]string, 250)
 		for k := range beats {
 			j := i*250 + k
-			beats[k] = item("Heartbeat", app(j), hostID(j%n), `"lastDirtyTimestamp":1795309898792`, `"status":"UP"`)
+			beats[k] = item("Heartbeat", app(j%n), hostID(j%n), `"lastDirtyTimestamp":1795309898792`, `"status":"UP"`)
 		}
 		return `{"replicationList":[` + strings.Join(beats, ",") + `]}`
 	}
-	batches := make([]string, max(1, n/250))
+	batches := make([][]byte, max(1, n/250))
 	for i := range batches {
-		batches[i] = batch(i)
+		batches[i] = call("POST", batchPath, batch(i))
 	}
-	all = append(all, c.load(senders, d, func(i int) { c.send("POST", batchPath, batches[i%len(batches)]) }))
+	all = append(all, c.load(senders, d, func(i int) []byte { return batches[i%len(batches)] }))
+	var wg sync.WaitGroup
 	var seen [2]string
 	for i, path := range []string{"/eureka/apps/", "/eureka/apps/delta"} {
 		wg.Go(func() { seen[i] = c.visible(path) })
@@ -255,6 +305,7 @@ func (r *race) run(t *testing.T, jar string, d time.Duration) {
 		},
 	} {
 		r.both[i] = start()
+		r.both[i].warm = d
 		r.figures[i] = r.both[i].figures(r.n, r.per, d)
 	}
 	r.ended = time.Now()
@@ -266,6 +317,35 @@ func (r *race) quiet(retention time.Duration) {
 	for i, c := range r.both {
 		r.figures[i] = append(r.figures[i], c.visible("/eureka/apps/delta"))
 	}
+}
+
+// bare is what net/http gives on this machine: empty answers, and answers of as
+// many bytes as a full list has, from a process of its own.
+func bare(t *testing.T, bytes int, d time.Duration) {
+	c := launch(t, "bare", func(port string) *exec.Cmd {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestServeBare$")
+		cmd.Env = append(os.Environ(), "CCMS_TEST_BARE=127.0.0.1:"+port)
+		return cmd
+	})
+	defer c.end()
+	for _, n := range []int{0, bytes} {
+		request := call("GET", fmt.Sprint("/eureka/apps?bytes=", n), "")
+		fmt.Printf("an empty handler of net/http, answers of %d bytes: %s\n", n, c.load(connections, d, func(int) []byte { return request }))
+	}
+}
+
+// TestServeBare is the server of bare.
+func TestServeBare(t *testing.T) {
+	address := os.Getenv("CCMS_TEST_BARE")
+	if address == "" {
+		return
+	}
+	zeros := make([]byte, 1<<20)
+	t.Fatal(http.ListenAndServe(address, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := strconv.Atoi(r.URL.Query().Get("bytes"))
+		w.Header().Set("Content-Length", strconv.Itoa(n))
+		_, _ = w.Write(zeros[:n])
+	})))
 }
 
 // TestSpeedBesideTheReference puts both under the same load in turns and prints
@@ -296,10 +376,13 @@ func TestSpeedBesideTheReference(t *testing.T) {
 		races[1].quiet(190 * time.Second)
 	}
 	printRaces(races)
+	for _, n := range []int{72_000, 600_000} {
+		bare(t, n, d)
+	}
 }
 
 func printRaces(races []*race) {
-	rows := []string{"start-up", "memory, registered", "register again", "heartbeat", "full, JSON gzip", "delta, JSON gzip", "change, then full",
+	rows := []string{"start-up", "memory, registered", "register again", "heartbeat", "full, JSON gzip", "delta, JSON gzip", "changes and full fetches in turns",
 		"batch of 250, 4 senders", "visible in /apps, p50 / max", "visible in the delta that holds all, p50 / max", "memory after load", "visible in a small delta, p50 / max"}
 	fmt.Print("\n| ")
 	for _, r := range races {
