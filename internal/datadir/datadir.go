@@ -29,7 +29,7 @@ type Dir struct {
 // to install is finished first.
 func Open(path string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("create data folder: %w", err)
+		return nil, fmt.Errorf("create data folder: %w: name another with --data", err)
 	}
 	if err := Check(path); err != nil {
 		return nil, err

@@ -17,6 +17,13 @@ func TestTheDataFolderIsOursAlone(t *testing.T) {
 	if _, err := Open(open); err == nil || !strings.Contains(err.Error(), "others may write") {
 		t.Errorf("a folder others may write to: %v", err)
 	}
+	file := filepath.Join(open, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(file); err == nil || !strings.HasSuffix(err.Error(), "name another with --data") {
+		t.Errorf("a file: %v", err)
+	}
 	ours := filepath.Join(t.TempDir(), "a", "b")
 	d, err := Open(ours)
 	if err != nil {

@@ -371,6 +371,14 @@ func TestAnUnreadableRequestIsAnsweredAndAHalfSentBodyIsAnError(t *testing.T) {
 	res.Body.Close()
 }
 
+func TestAnAddressInUseIsNamedWithWhatToDo(t *testing.T) {
+	s := start(t, nil)
+	_, err := httpserver.Listen(t.Context(), httpserver.Config{Name: "test", Addr: s.Addr().String(), Log: slog.New(slog.DiscardHandler)})
+	if want := "test: listen on " + s.Addr().String() + ": another program listens there: stop it, or give another address"; err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAServerThatStopsAnswersWhatItAccepted(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	entered, release := make(chan struct{}), make(chan struct{})

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ccms/internal/identity"
@@ -92,6 +93,9 @@ type Server struct {
 func Listen(ctx context.Context, cfg Config) (*Server, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", cfg.Addr)
 	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			err = errors.New("another program listens there: stop it, or give another address")
+		}
 		return nil, fmt.Errorf("%s: listen on %s: %w", cfg.Name, cfg.Addr, err)
 	}
 	s := &Server{cfg: cfg, listener: l}
