@@ -9,11 +9,11 @@ import (
 	"ccms/internal/httpserver"
 )
 
-// verification is a check of the record, and what it found.
-type verification struct {
-	task
-	records, checkpoints int64
-	broken               *audit.Broken
+// found is what a check of the record found.
+type found struct {
+	Records     int64   `bson:"records"`
+	Checkpoints int64   `bson:"checkpoints"`
+	Broken      *broken `bson:"broken,omitempty"`
 }
 
 // auditView is what the last check of the record found. Its state is done when
@@ -28,45 +28,44 @@ type auditView struct {
 
 // broken is the first place that was altered.
 type broken struct {
-	Chain  string `json:"chain"` // "": the list of checkpoints
-	Number int64  `json:"number"`
-	What   string `json:"what"`
+	Chain  string `json:"chain" bson:"chain"` // "": the list of checkpoints
+	Number int64  `json:"number" bson:"number"`
+	What   string `json:"what" bson:"what"`
 }
 
 // Broken is the state of a check that found the record altered.
 const Broken = "broken"
 
-func (s *Service) auditNow() auditView {
-	v := auditView{Service: s.cfg.Service, Task: s.work.look(&s.verification.task)}
-	s.work.mu.Lock()
-	defer s.work.mu.Unlock()
-	v.Records, v.Checkpoints = s.verification.records, s.verification.checkpoints
-	if b := s.verification.broken; b != nil && v.State == Done {
-		v.State, v.Broken = Broken, &broken{b.Chain, b.Number, b.What}
+func (s *Service) getAudit(r *http.Request, _ httpserver.None) (auditView, error) {
+	n, err := s.work.look(r.Context(), s.task("audit"))
+	v := auditView{Service: s.cfg.Service, Task: n.task()}
+	if f := n.Found; f != nil && n.State == Done {
+		if v.Records, v.Checkpoints, v.Broken = f.Records, f.Checkpoints, f.Broken; v.Broken != nil {
+			v.State = Broken
+		}
 	}
-	return v
-}
-
-func (s *Service) getAudit(*http.Request, httpserver.None) (auditView, error) {
-	return s.auditNow(), nil
+	return v, err
 }
 
 // postVerify begins a check, on record like every act.
-func (s *Service) postVerify(r *http.Request, _ httpserver.None) (auditView, error) {
+func (s *Service) postVerify(r *http.Request, in httpserver.None) (auditView, error) {
 	e := by(r)
 	e.Act, e.Object = "audit.verify", s.cfg.Service
-	s.work.start(r.Context(), &s.verification.task, func(ctx context.Context) error {
-		err := s.verify(ctx, e)
+	err := s.work.start(r.Context(), s.task("audit"), func(ctx context.Context, n *note) error {
+		err := s.verify(ctx, e, n)
 		if err != nil {
 			s.cfg.Log.ErrorContext(ctx, "the audit log could not be checked", "error.message", err)
 		}
 		return err
 	})
-	return s.auditNow(), nil
+	if err != nil {
+		return auditView{}, err
+	}
+	return s.getAudit(r, in)
 }
 
 // verify checks the record. That it is broken is what it found and no error.
-func (s *Service) verify(ctx context.Context, e audit.Entry) error {
+func (s *Service) verify(ctx context.Context, e audit.Entry, n *note) error {
 	act, err := s.cfg.Audit.Begin(ctx, e)
 	if err != nil {
 		return err
@@ -82,9 +81,10 @@ func (s *Service) verify(ctx context.Context, e audit.Entry) error {
 	case err != nil:
 		result = audit.Failed
 	}
-	s.work.mu.Lock()
-	s.verification.records, s.verification.checkpoints, s.verification.broken = report.Records, report.Checkpoints, altered
-	s.work.mu.Unlock()
+	n.Found = &found{Records: report.Records, Checkpoints: report.Checkpoints}
+	if ok {
+		n.Found.Broken = &broken{altered.Chain, altered.Number, altered.What}
+	}
 	return errors.Join(err, act.End(ctx, result))
 }
 

@@ -5,7 +5,8 @@
 //
 // It does none of it itself: keys are package rotation's, the record package
 // audit's, and who is an operator the login service says. What takes long goes on
-// in the background, and is asked about again; each process knows of its own.
+// in the background, and is asked about again: how far it is lies in the store, so
+// that every process tells the same, also of one that was killed.
 package operator
 
 import (
@@ -13,6 +14,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"ccms/internal/audit"
@@ -57,7 +59,8 @@ type Config struct {
 	Service  string // whose keys and record these are
 	Keys     Keys
 	Audit    *audit.Log
-	// Record is where that log lies, to verify it.
+	// Record is where that log lies, to verify it; what is noted of tasks lies in
+	// the same store.
 	Record func(context.Context) (audit.Config, error)
 	// LastBackup tells of the last backup. Default nil: none is known.
 	LastBackup func(context.Context) (Backup, error)
@@ -69,10 +72,11 @@ type Config struct {
 
 // Service answers operators. Run it: it waits for what goes on in the background.
 type Service struct {
-	cfg          Config
-	work         background
-	rotating     task
-	verification verification
+	cfg  Config
+	work background
+
+	moves sync.Mutex
+	told  rotation.Progress // the last that was noted of this process
 }
 
 // New returns the routes of cfg.
@@ -86,15 +90,19 @@ func New(cfg Config) *Service {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{cfg: cfg, work: background{stop: make(chan struct{}), now: cfg.Now}}
+	return &Service{cfg: cfg, work: newBackground(cfg)}
 }
 
-// Run waits until ctx ends, ends what goes on in the background and waits for it.
+// Run tells the other processes what goes on in this one until ctx ends, ends it
+// and waits for it.
 func (s *Service) Run(ctx context.Context) error {
-	<-ctx.Done()
+	s.tellMoves(ctx)
 	s.work.close()
 	return nil
 }
+
+// task is the id of a note.
+func (s *Service) task(name string) string { return s.cfg.Service + "/" + name }
 
 // Only lets operators alone through auth, as is says they are at this moment:
 // 403 FORBIDDEN for everybody else.

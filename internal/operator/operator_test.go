@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -253,33 +255,162 @@ func TestBackupsAndPeople(t *testing.T) {
 	}
 }
 
-// TestATaskEndsWithTheProcess would fail if what goes on in the background held
-// up the end, or a second request began it twice.
-func TestATaskEndsWithTheProcess(t *testing.T) {
+// process is one of several that have tasks in one store.
+func process(db store.DB, now func() time.Time) *background {
+	b := newBackground(Config{
+		Record: func(context.Context) (audit.Config, error) { return audit.Config{DB: db}, nil },
+		Log:    slog.New(slog.DiscardHandler), Now: now,
+	})
+	return &b
+}
+
+func (b *background) state(t *testing.T) string {
+	t.Helper()
+	return must(b.look(t.Context(), "test/one")).State
+}
+
+// TestATaskEndsWithItsProcess would fail if what goes on in the background held
+// up the end, or a second request, here or elsewhere, began it twice.
+func TestATaskEndsWithItsProcess(t *testing.T) {
 	t.Parallel()
-	b := background{stop: make(chan struct{}), now: time.Now}
-	var one task
+	db := storetest.New(t)
+	b, other := process(db, time.Now), process(db, time.Now)
 	began, count := make(chan struct{}), 0
-	wait := func(ctx context.Context) error {
+	wait := func(ctx context.Context, _ *note) error {
 		count++
 		close(began)
 		<-ctx.Done()
 		return ctx.Err()
 	}
+	begin := func(ctx context.Context, b *background, do func(context.Context, *note) error) {
+		t.Helper()
+		if err := b.start(ctx, "test/one", do); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := other.state(t); got != Never {
+		t.Errorf("at first %s", got)
+	}
 	gone, cancel := context.WithCancel(t.Context())
-	b.start(gone, &one, wait)
+	begin(gone, b, wait)
 	<-began
 	cancel() // who asked goes away; it goes on
-	b.start(t.Context(), &one, wait)
-	if b.look(&one).State != Running || count != 1 {
-		t.Errorf("%+v, begun %d times", b.look(&one), count)
+	begin(t.Context(), b, wait)
+	begin(t.Context(), other, wait)
+	if b.state(t) != Running || other.state(t) != Running || count != 1 {
+		t.Errorf("%s, elsewhere %s, begun %d times", b.state(t), other.state(t), count)
 	}
 	b.close()
-	if got := b.look(&one); got.State != Stopped || got.Ended.IsZero() {
+	if got := must(other.look(t.Context(), "test/one")); got.State != Stopped || got.Ended.IsZero() {
 		t.Errorf("at the end: %+v", got)
 	}
-	b.start(t.Context(), &one, func(context.Context) error { return errors.New("too late") })
+	begin(t.Context(), b, wait)
 	if count != 1 {
 		t.Error("begun after the end")
 	}
+	begin(t.Context(), other, func(context.Context, *note) error { return nil })
+	other.close()
+	if got := other.state(t); got != Done {
+		t.Errorf("begun again elsewhere: %s", got)
+	}
+}
+
+// TestATaskOfAProcessThatWasKilledHasStopped would fail if it seemed to go on for
+// ever, or could not be begun again, or if one that says nothing new for a while
+// counted as dead.
+func TestATaskOfAProcessThatWasKilledHasStopped(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := storetest.New(t)
+		fault := storetest.NewFault(db)
+		killed, other := process(fault, time.Now), process(db, time.Now)
+		end := make(chan struct{})
+		if err := killed.start(t.Context(), "test/one", func(context.Context, *note) error { <-end; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if got := other.state(t); got != Running {
+			t.Errorf("after an hour it is %s", got)
+		}
+		fault.Add(storetest.Rule{Collection: collection, Err: errors.New("killed")}) // it says nothing any more
+		time.Sleep(silence + beat)
+		if got := must(other.look(t.Context(), "test/one")); got.State != Stopped || time.Since(got.Ended) < silence {
+			t.Errorf("after the end it is %+v", got)
+		}
+		if err := other.start(t.Context(), "test/one", func(context.Context, *note) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		other.work.Wait()
+		fault.Clear()
+		close(end)
+		killed.close() // it was not dead after all, and changes nothing
+		if got := must(other.look(t.Context(), "test/one")); got.State != Done || got.Process != other.process {
+			t.Errorf("at last it is %+v", got)
+		}
+	})
+}
+
+// moves is how far the keeper of a process is.
+type moves struct {
+	Keys
+	at atomic.Pointer[rotation.Progress]
+}
+
+func newMoves() *moves {
+	m := &moves{}
+	m.at.Store(&rotation.Progress{State: rotation.Idle})
+	return m
+}
+
+func (m *moves) Progress() rotation.Progress { return *m.at.Load() }
+
+// TestAMoveIsToldByEveryProcess would fail if a move to other keys showed only
+// where it happens, or went on for ever when its process was killed.
+func TestAMoveIsToldByEveryProcess(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := storetest.New(t)
+		record := func(context.Context) (audit.Config, error) { return audit.Config{DB: db}, nil }
+		at := newMoves()
+		here := New(Config{Service: "test", Keys: at, Record: record})
+		there := New(Config{Service: "test", Keys: newMoves(), Record: record})
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		go func() { _ = here.Run(ctx) }()
+		tells := func(s *Service, want rotation.Progress, elsewhere bool) {
+			t.Helper()
+			time.Sleep(2 * beat)
+			if p, e, err := s.moving(t.Context()); err != nil || p != want || e != elsewhere {
+				t.Errorf("it tells %+v, %v, %v, want %+v", p, e, err, want)
+			}
+		}
+		tells(there, rotation.Progress{State: rotation.Idle}, false)
+		goesOn := rotation.Progress{Service: "test", Job: rotation.JobRewrap, State: rotation.Running, Values: 9, Passed: 3, Moved: 2}
+		at.at.Store(&goesOn)
+		tells(there, goesOn, true)
+		time.Sleep(time.Hour) // it stands still, and is alive
+		tells(there, goesOn, true)
+		done := rotation.Progress{Service: "test", Job: rotation.JobRewrap, State: rotation.Done, Values: 9, Passed: 9, Moved: 9}
+		failed := done
+		failed.Error = "a path of this machine"
+		at.at.Store(&failed)
+		tells(there, done, false)
+		tells(here, done, false)
+		waits := rotation.Progress{Service: "test", Job: rotation.JobLookup, State: rotation.Waiting, Values: 9}
+		at.at.Store(&waits)
+		tells(there, waits, true)
+		end()
+		synctest.Wait()
+		stopped := waits
+		stopped.State = rotation.Stopped
+		tells(there, stopped, false)
+
+		// Another, killed without a word.
+		if err := here.tellMove(t.Context(), rotation.Progress{Job: rotation.JobRewrap, State: rotation.Running, Values: 5}); err != nil {
+			t.Fatal(err)
+		}
+		tells(there, rotation.Progress{Job: rotation.JobRewrap, State: rotation.Running, Values: 5}, true)
+		time.Sleep(silence)
+		tells(there, rotation.Progress{Job: rotation.JobRewrap, State: rotation.Stopped, Values: 5}, false)
+	})
 }

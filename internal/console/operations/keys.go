@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -40,8 +41,10 @@ func (k key) What() string {
 	return k.Use + " " + k.Name
 }
 
-// progress is how far re-wrapping is.
+// progress is how far work on all values is: a move to the newest keys, or an
+// exchange of look-up keys, which a command begins.
 type progress struct {
+	Job    string `json:"job"`
 	State  string `json:"state"`
 	Values int64  `json:"values"`
 	Passed int64  `json:"passed"`
@@ -50,7 +53,30 @@ type progress struct {
 }
 
 // Running reports whether it goes on.
-func (p progress) Running() bool { return p.State == "counting" || p.State == "running" }
+func (p progress) Running() bool {
+	return p.State == "counting" || p.State == "waiting" || p.State == "running"
+}
+
+// Says says in words how far it is, "" when there never was any.
+func (p progress) Says() string {
+	of := fmt.Sprintf("%s of %s looked at, %s moved.", count(p.Passed), count(p.Values), count(p.Moved))
+	lookup := p.Job == "lookup"
+	switch {
+	case p.Running() && lookup:
+		return "Numbers are being filed under new look-up keys: " + of
+	case p.Running():
+		return "Values are being moved: " + of
+	case p.State == "done" && lookup:
+		return "Numbers were filed under new look-up keys: " + of
+	case p.State == "done":
+		return fmt.Sprintf("Values were moved: %s of %s.", count(p.Moved), count(p.Values))
+	case p.State == "stopped" && lookup:
+		return "Filing numbers under new look-up keys stopped before its end: begin it again with ccms keys rotate --lookup."
+	case p.State == "stopped":
+		return "Moving values stopped before its end: begin it again."
+	}
+	return ""
+}
 
 // ring is the keys of a service.
 type ring struct {

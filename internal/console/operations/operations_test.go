@@ -150,6 +150,23 @@ func TestWhatOperatorsRead(t *testing.T) {
 	}
 }
 
+func TestHowFarAMoveIs(t *testing.T) {
+	t.Parallel()
+	for want, p := range map[string]progress{
+		"": {State: "idle"},
+		"Values are being moved: 0 of 0 looked at, 0 moved.":                                                           {State: "counting"},
+		"Values were moved: 1,200 of 3,400.":                                                                           {State: "done", Job: "rewrap", Values: 3400, Moved: 1200},
+		"Moving values stopped before its end: begin it again.":                                                        {State: "stopped", Job: "rewrap"},
+		"Numbers are being filed under new look-up keys: 3 of 9 looked at, 2 moved.":                                   {State: "waiting", Job: "lookup", Values: 9, Passed: 3, Moved: 2},
+		"Numbers were filed under new look-up keys: 9 of 9 looked at, 4 moved.":                                        {State: "done", Job: "lookup", Values: 9, Passed: 9, Moved: 4},
+		"Filing numbers under new look-up keys stopped before its end: begin it again with ccms keys rotate --lookup.": {State: "stopped", Job: "lookup"},
+	} {
+		if got := p.Says(); got != want {
+			t.Errorf("%+v: %q", p, got)
+		}
+	}
+}
+
 func TestWhatOperatorsDo(t *testing.T) {
 	t.Parallel()
 	const path = "eureka /operator/instances/SVC/b%2F1%20%3Ci%3E"
