@@ -1,6 +1,6 @@
 // Package actuator owns what operators watch: health, info and metrics of one
 // service, in Spring Boot's shapes (decision F1). Metrics have one source, a
-// Prometheus registry, which other packages add collectors to; both
+// registry of package meter, which other packages add collectors to; both
 // /actuator/prometheus and /actuator/metrics read it. It decides who may look
 // by a function the caller hands in, and writes no errors: room one does.
 package actuator
@@ -17,10 +17,9 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"ccms/internal/httpserver"
+	"ccms/internal/meter"
 	"ccms/internal/problem"
 )
 
@@ -39,9 +38,9 @@ type Config struct {
 // Actuator is one service's monitoring. Make it with New.
 type Actuator struct {
 	cfg      Config
-	registry *prometheus.Registry
+	registry meter.Registry
 	requests *requestTimer
-	latency  prometheus.Histogram
+	latency  *meter.Histogram
 
 	components []*component
 	checks     sync.WaitGroup
@@ -64,15 +63,15 @@ func New(cfg Config) *Actuator {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &Actuator{cfg: cfg, registry: prometheus.NewRegistry(), requests: newRequestTimer(cfg.Now), latency: newLatency()}
-	a.registry.MustRegister(a.requests, a.latency, newProcess(cfg.Started, cfg.Now))
+	a := &Actuator{cfg: cfg, requests: newRequestTimer(cfg.Now), latency: newLatency()}
+	a.registry.Add(a.requests, a.latency, newProcess(cfg.Started, cfg.Now))
 	a.addStates()
 	return a
 }
 
 // Registry takes further collectors. A family name_seconds, name_bytes or
 // name_total shows in /actuator/metrics as name with dots for underscores.
-func (a *Actuator) Registry() *prometheus.Registry { return a.registry }
+func (a *Actuator) Registry() *meter.Registry { return &a.registry }
 
 // Observe counts a finished request; it is for httpserver.Config.
 func (a *Actuator) Observe(o httpserver.Observation) {
@@ -99,12 +98,7 @@ func (a *Actuator) Routes(mux *httpserver.Mux, allow func(r *http.Request) error
 	mux.Handle("GET /actuator/info", a.guarded(a.info))
 	mux.Handle("GET /actuator/metrics", a.guarded(a.metricNames))
 	mux.Handle("GET /actuator/metrics/{name}", a.guarded(a.metric))
-	scrape := promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{})
-	mux.Handle("GET /actuator/prometheus", a.guarded(func(w http.ResponseWriter, r *http.Request) error {
-		w.Header().Set("Cache-Control", "no-store")
-		scrape.ServeHTTP(w, r)
-		return nil
-	}))
+	mux.Handle("GET /actuator/prometheus", a.guarded(a.prometheus))
 }
 
 // Close waits for health checks that are still running; each has a second.

@@ -14,11 +14,11 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"ccms/internal/actuator"
 	"ccms/internal/httpserver"
+	"ccms/internal/meter"
 	"ccms/internal/problem"
 )
 
@@ -317,12 +317,11 @@ func TestTheSeriesOfRequestsAreBounded(t *testing.T) {
 
 func TestMetricsAndPrometheusReadOneRegistry(t *testing.T) {
 	a := actuator.New(actuator.Config{Service: "login-service", Started: time.Now().Add(-time.Minute)})
-	sent := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "ccms_mail_sent_total", Help: "Mails sent."}, []string{"kind"})
-	age := prometheus.NewGauge(prometheus.GaugeOpts{Name: "ccms_table_age_seconds", Help: "Age."})
-	a.Registry().MustRegister(sent, age)
-	sent.WithLabelValues("verify").Add(3)
-	sent.WithLabelValues("reset").Add(4)
-	age.Set(5)
+	sent := meter.NewCounters("ccms_mail_sent_total", "Mails sent.", "kind")
+	age := meter.Func("ccms_table_age_seconds", "Age.", func() float64 { return 5 })
+	a.Registry().Add(sent, age)
+	sent.With("verify").Add(3)
+	sent.With("reset").Add(4)
 	base := local(t, a)
 
 	_, _, body := get(t, base+"/actuator/metrics", "")
@@ -406,10 +405,10 @@ func TestPercentilesLeaveOutWhatMachinesAsk(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range families {
-		if f.GetName() != "ccms_requests_seconds" {
+		if f.Name != "ccms_requests_seconds" {
 			continue
 		}
-		if h := f.GetMetric()[0].GetHistogram(); h.GetSampleCount() != 3 || h.GetBucket()[1].GetCumulativeCount() != 0 || h.GetBucket()[2].GetCumulativeCount() != 3 {
+		if h := f.Series[0]; h.Count != 3 || h.Buckets[1].Count != 0 || h.Buckets[2].Count != 3 {
 			t.Errorf("got %v", h)
 		}
 		return

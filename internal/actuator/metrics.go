@@ -1,6 +1,7 @@
 package actuator
 
 import (
+	"compress/gzip"
 	"fmt"
 	"maps"
 	"math"
@@ -8,19 +9,18 @@ import (
 	"slices"
 	"strings"
 
-	dto "github.com/prometheus/client_model/go"
-
+	"ccms/internal/meter"
 	"ccms/internal/problem"
 )
 
-// meter is a metric as /actuator/metrics has it, made of a Prometheus family
-// and, for a timer, of its family of maxima.
-type meter struct {
+// reading is a metric as /actuator/metrics has it, made of a family and, for a
+// timer, of its family of maxima.
+type reading struct {
 	description, unit string
 	samples           []sample
 }
 
-// sample is one series of a meter.
+// sample is one series of a reading.
 type sample struct {
 	tags   map[string]string
 	values map[string]float64 // by statistic
@@ -30,34 +30,34 @@ type sample struct {
 // names do not have them.
 var units = []string{"seconds", "bytes"}
 
-// meters reads the registry. A name becomes Micrometer's: without _total and
+// readings reads the registry. A name becomes Micrometer's: without _total and
 // unit, with dots. A family NAME_max belongs to the timer NAME.
-func (a *Actuator) meters() (map[string]*meter, error) {
+func (a *Actuator) readings() (map[string]*reading, error) {
 	families, err := a.registry.Gather()
 	if err != nil {
 		return nil, fmt.Errorf("gather metrics: %w", err)
 	}
 	timers := map[string]bool{}
 	for _, f := range families {
-		timers[f.GetName()] = f.GetType() == dto.MetricType_SUMMARY || f.GetType() == dto.MetricType_HISTOGRAM
+		timers[f.Name] = f.Kind == meter.SummaryKind || f.Kind == meter.HistogramKind
 	}
-	all := map[string]*meter{}
+	all := map[string]*reading{}
 	for _, f := range families {
-		base, isMax := strings.CutSuffix(f.GetName(), "_max")
+		base, isMax := strings.CutSuffix(f.Name, "_max")
 		if isMax = isMax && timers[base]; !isMax {
-			base = f.GetName()
+			base = f.Name
 		}
 		name, unit := meterName(base)
 		m := all[name]
 		if m == nil {
-			m = &meter{}
+			m = &reading{}
 			all[name] = m
 		}
 		if !isMax {
-			m.description, m.unit = f.GetHelp(), unit
+			m.description, m.unit = f.Help, unit
 		}
-		for _, metric := range f.GetMetric() {
-			m.samples = append(m.samples, sample{tagsOf(metric), valuesOf(f.GetType(), metric, unit, isMax)})
+		for _, s := range f.Series {
+			m.samples = append(m.samples, sample{tagsOf(s), valuesOf(f.Kind, s, unit, isMax)})
 		}
 	}
 	return all, nil
@@ -74,38 +74,62 @@ func meterName(family string) (name, unit string) {
 	return strings.ReplaceAll(family, "_", "."), unit
 }
 
-func tagsOf(m *dto.Metric) map[string]string {
+func tagsOf(s meter.Series) map[string]string {
 	tags := map[string]string{}
-	for _, l := range m.GetLabel() {
-		tags[l.GetName()] = l.GetValue()
+	for _, l := range s.Labels {
+		tags[l.Name] = l.Value
 	}
 	return tags
 }
 
 // valuesOf gives a series in Micrometer's statistics.
-func valuesOf(t dto.MetricType, m *dto.Metric, unit string, isMax bool) map[string]float64 {
+func valuesOf(kind meter.Kind, s meter.Series, unit string, isMax bool) map[string]float64 {
 	total := "TOTAL"
 	if unit == "seconds" {
 		total = "TOTAL_TIME"
 	}
 	switch {
 	case isMax:
-		return map[string]float64{"MAX": m.GetGauge().GetValue()}
-	case t == dto.MetricType_COUNTER:
-		return map[string]float64{"COUNT": m.GetCounter().GetValue()}
-	case t == dto.MetricType_SUMMARY:
-		return map[string]float64{"COUNT": float64(m.GetSummary().GetSampleCount()), total: m.GetSummary().GetSampleSum()}
-	case t == dto.MetricType_HISTOGRAM:
-		return map[string]float64{"COUNT": float64(m.GetHistogram().GetSampleCount()), total: m.GetHistogram().GetSampleSum()}
-	case t == dto.MetricType_UNTYPED:
-		return map[string]float64{"VALUE": m.GetUntyped().GetValue()}
+		return map[string]float64{"MAX": s.Value}
+	case kind == meter.CounterKind:
+		return map[string]float64{"COUNT": s.Value}
+	case kind == meter.SummaryKind, kind == meter.HistogramKind:
+		return map[string]float64{"COUNT": float64(s.Count), total: s.Value}
 	}
-	return map[string]float64{"VALUE": m.GetGauge().GetValue()}
+	return map[string]float64{"VALUE": s.Value}
+}
+
+// packFrom is from how many bytes on an answer is packed: below, that saves
+// nothing.
+const packFrom = 1 << 10
+
+// prometheus is GET /actuator/prometheus, in gzip for who takes it.
+func (a *Actuator) prometheus(w http.ResponseWriter, r *http.Request) error {
+	families, err := a.registry.Gather()
+	if err != nil {
+		return fmt.Errorf("gather metrics: %w", err)
+	}
+	text := meter.AppendText(nil, families)
+	h := w.Header()
+	h.Set("Content-Type", meter.ContentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Vary", "Accept-Encoding")
+	// Who is gone takes no more, and that is no failure of ours.
+	if len(text) < packFrom || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		_, _ = w.Write(text)
+		return nil
+	}
+	h.Set("Content-Encoding", "gzip")
+	z := gzip.NewWriter(w)
+	_, _ = z.Write(text)
+	_ = z.Close()
+	return nil
 }
 
 // metricNames is GET /actuator/metrics.
 func (a *Actuator) metricNames(w http.ResponseWriter, r *http.Request) error {
-	all, err := a.meters()
+	all, err := a.readings()
 	if err != nil {
 		return err
 	}
@@ -137,7 +161,7 @@ func (a *Actuator) metric(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	all, err := a.meters()
+	all, err := a.readings()
 	if err != nil {
 		return err
 	}

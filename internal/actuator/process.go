@@ -8,12 +8,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"ccms/internal/meter"
 )
 
 // process collects what concerns the whole process. Everything is read when
-// somebody asks; nothing runs in between. It is much smaller than the library's
-// own collectors of the runtime, whose histograms nobody here looks at.
+// somebody asks; nothing runs in between. The runtime has
+// many more figures; these are those that somebody looks at.
 type process struct {
 	started time.Time
 	now     func() time.Time
@@ -22,54 +22,37 @@ type process struct {
 	lastAt   time.Time
 	lastUsed time.Duration
 	usage    float64
-
-	uptime, start, cpu, cpus, rss, files *prometheus.Desc
-	goroutines, memory, pause, longest   *prometheus.Desc
 }
 
 func newProcess(started time.Time, now func() time.Time) *process {
-	desc := func(name, help string) *prometheus.Desc { return prometheus.NewDesc(name, help, nil, nil) }
-	return &process{
-		started: started, now: now, lastAt: started,
-		uptime:     desc("process_uptime_seconds", "Time since the process began."),
-		start:      desc("process_start_time_seconds", "When the process began, since 1970."),
-		cpu:        desc("process_cpu_usage", "Recent share of all processors that the process uses, 0 to 1."),
-		cpus:       desc("system_cpu_count", "Processors the process may use."),
-		rss:        desc("process_memory_rss_bytes", "Resident memory."),
-		files:      desc("process_files_open", "Open file descriptors."),
-		goroutines: desc("go_goroutines", "Goroutines."),
-		memory:     desc("go_memory_used_bytes", "Memory that the Go runtime holds and has not given back."),
-		pause:      desc("go_gc_pause_seconds", "Pauses of the garbage collector."),
-		longest:    desc("go_gc_pause_seconds_max", "Longest of the garbage collector's last pauses."),
-	}
+	return &process{started: started, now: now, lastAt: started}
 }
 
-// Describe implements prometheus.Collector.
-func (p *process) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(p, ch) }
-
-// Collect implements prometheus.Collector.
-func (p *process) Collect(ch chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+// Collect implements meter.Collector.
+func (p *process) Collect() []meter.Family {
+	parts := []meter.Figure{
+		{Name: "process_uptime_seconds", Help: "Time since the process began.", Value: p.now().Sub(p.started).Seconds()},
+		{Name: "process_start_time_seconds", Help: "When the process began, since 1970.", Value: float64(p.started.UnixMilli()) / 1000},
+		{Name: "system_cpu_count", Help: "Processors the process may use.", Value: float64(runtime.GOMAXPROCS(0))},
+		{Name: "go_goroutines", Help: "Goroutines.", Value: float64(runtime.NumGoroutine())},
+		{Name: "go_memory_used_bytes", Help: "Memory that the Go runtime holds and has not given back.", Value: memoryUsed()},
 	}
-	gauge(p.uptime, p.now().Sub(p.started).Seconds())
-	gauge(p.start, float64(p.started.UnixMilli())/1000)
-	gauge(p.cpus, float64(runtime.GOMAXPROCS(0)))
-	gauge(p.goroutines, float64(runtime.NumGoroutine()))
-	gauge(p.memory, memoryUsed())
 	if used, err := cpuTime(); err == nil {
-		gauge(p.cpu, p.cpuUsage(used))
+		parts = append(parts, meter.Figure{Name: "process_cpu_usage", Help: "Recent share of all processors that the process uses, 0 to 1.", Value: p.cpuUsage(used)})
 	}
 	if rss, err := residentBytes(); err == nil {
-		gauge(p.rss, rss)
+		parts = append(parts, meter.Figure{Name: "process_memory_rss_bytes", Help: "Resident memory.", Value: rss})
 	}
 	if n, err := openFiles(); err == nil {
-		gauge(p.files, n)
+		parts = append(parts, meter.Figure{Name: "process_files_open", Help: "Open file descriptors.", Value: n})
 	}
 	var gc debug.GCStats
 	debug.ReadGCStats(&gc)
-	ch <- prometheus.MustNewConstSummary(p.pause, uint64(gc.NumGC), gc.PauseTotal.Seconds(), nil)
-	gauge(p.longest, slices.Max(append(gc.Pause, 0)).Seconds())
+	parts = append(parts, meter.Figure{Name: "go_gc_pause_seconds_max", Help: "Longest of the garbage collector's last pauses.", Value: slices.Max(append(gc.Pause, 0)).Seconds()})
+	return append(meter.Of(func() []meter.Figure { return parts }).Collect(), meter.Family{
+		Name: "go_gc_pause_seconds", Help: "Pauses of the garbage collector.", Kind: meter.SummaryKind,
+		Series: []meter.Series{{Count: uint64(gc.NumGC), Value: gc.PauseTotal.Seconds()}},
+	})
 }
 
 // leastSpan keeps two readers that come together from measuring a moment.

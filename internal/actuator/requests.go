@@ -6,9 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"ccms/internal/httpserver"
+	"ccms/internal/meter"
 )
 
 const (
@@ -21,12 +20,11 @@ const (
 )
 
 // requestTimer is http.server.requests: how often, how long altogether and at
-// most, by method, route, status and outcome. A Prometheus summary has no
+// most, by method, route, status and outcome. A summary has no
 // maximum, and a histogram costs ten series where this has three; there is one
 // histogram of all requests for percentiles (latency).
 type requestTimer struct {
-	now         func() time.Time
-	total, most *prometheus.Desc
+	now func() time.Time
 
 	mu    sync.RWMutex
 	cells map[series]*cell
@@ -48,14 +46,7 @@ type cell struct {
 }
 
 func newRequestTimer(now func() time.Time) *requestTimer {
-	const name, help = "http_server_requests_seconds", "Time taken to answer HTTP requests."
-	labels := []string{"method", "uri", "status", "outcome", "exception"}
-	t := &requestTimer{
-		now:   now,
-		total: prometheus.NewDesc(name, help, labels, nil),
-		most:  prometheus.NewDesc(name+"_max", "Longest "+strings.ToLower(help[:1])+help[1:], labels, nil),
-		cells: map[series]*cell{},
-	}
+	t := &requestTimer{now: now, cells: map[series]*cell{}}
 	t.add(series{"GET", "/actuator/health", 200}) // so that the metric is there before the first request
 	return t
 }
@@ -63,12 +54,9 @@ func newRequestTimer(now func() time.Time) *requestTimer {
 // newLatency is the time of all requests of a service together, machines' chatter
 // left out, so that percentiles can be taken over instances. The bounds hold
 // the goals: 0.3 s for cards, 1 s for logins (docs/monitoring.md).
-func newLatency() prometheus.Histogram {
-	return prometheus.NewHistogram(prometheus.HistogramOpts{
-		Name:    "ccms_requests_seconds",
-		Help:    "Time taken to answer HTTP requests but those of the registry and of monitoring.",
-		Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5},
-	})
+func newLatency() *meter.Histogram {
+	return meter.NewHistogram("ccms_requests_seconds", "Time taken to answer HTTP requests but those of the registry and of monitoring.",
+		0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5)
 }
 
 // chatter reports whether machines ask for this route all the time.
@@ -120,11 +108,11 @@ func (c *cell) turn(window int64) {
 	c.window = window
 }
 
-// Describe implements prometheus.Collector.
-func (t *requestTimer) Describe(ch chan<- *prometheus.Desc) { ch <- t.total; ch <- t.most }
-
-// Collect implements prometheus.Collector.
-func (t *requestTimer) Collect(ch chan<- prometheus.Metric) {
+// Collect implements meter.Collector.
+func (t *requestTimer) Collect() []meter.Family {
+	const name = "http_server_requests_seconds"
+	total := meter.Family{Name: name, Help: "Time taken to answer HTTP requests.", Kind: meter.SummaryKind}
+	most := meter.Family{Name: name + "_max", Help: "Longest time taken to answer HTTP requests.", Kind: meter.GaugeKind}
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	window := t.now().UnixNano() / int64(maxWindow)
@@ -133,10 +121,14 @@ func (t *requestTimer) Collect(ch chan<- prometheus.Metric) {
 		c.turn(window)
 		count, sum, longest := c.count, c.sum, max(c.max[0], c.max[1])
 		c.mu.Unlock()
-		labels := []string{s.method, s.uri, strconv.Itoa(s.status), outcome(s.status), "none"}
-		ch <- prometheus.MustNewConstSummary(t.total, count, sum.Seconds(), nil, labels...)
-		ch <- prometheus.MustNewConstMetric(t.most, prometheus.GaugeValue, longest.Seconds(), labels...)
+		labels := []meter.Label{ // by name
+			{Name: "exception", Value: "none"}, {Name: "method", Value: s.method}, {Name: "outcome", Value: outcome(s.status)},
+			{Name: "status", Value: strconv.Itoa(s.status)}, {Name: "uri", Value: s.uri},
+		}
+		total.Series = append(total.Series, meter.Series{Labels: labels, Count: count, Value: sum.Seconds()})
+		most.Series = append(most.Series, meter.Series{Labels: labels, Value: longest.Seconds()})
 	}
+	return []meter.Family{total, most}
 }
 
 // knownMethod keeps a caller from making series with methods of his own.

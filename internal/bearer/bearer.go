@@ -14,10 +14,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/meter"
 	"ccms/internal/problem"
 )
 
@@ -55,7 +54,7 @@ type Checker struct {
 	verifier *identity.Verifier
 	breaker  *Breaker
 	valid    *identity.Memory[verdict]
-	lag      prometheus.Histogram
+	lag      *meter.Histogram
 	asking   flights[identity.Digest, identity.Principal]
 }
 

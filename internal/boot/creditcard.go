@@ -49,7 +49,7 @@ func (p *process) wireCards(ctx context.Context, s *chassis.Service) error {
 		prefix: "/v1/operator", books: chassis.CardAudit, operator: operator.Only(checker.Authenticate, p.directory(s).Operator),
 		keys: rotation.Config{Ring: ring, Audit: log, Vault: b.vault, Books: sealed},
 	})
-	s.Actuator.Registry().MustRegister(append(figures.Breaker(checker.Breaker()), checker.Collectors()...)...)
+	s.Actuator.Registry().Add(append(checker.Collectors(), figures.Breaker(checker.Breaker()))...)
 	p.WatchStore(s)
 	return errors.Join(p.wireCardholders(ctx, s, b), p.wireRegistrations(ctx, s, b))
 }
@@ -81,7 +81,7 @@ func (p *process) wireCardholders(ctx context.Context, s *chassis.Service, b car
 		return err
 	}
 	cards.Routes(s.Mux)
-	s.Actuator.Registry().MustRegister(cards.Collectors()...)
+	s.Actuator.Registry().Add(cards.Collectors()...)
 	s.Work = append(s.Work, cards.Run)
 	return nil
 }

@@ -56,7 +56,7 @@ func (p *process) wireEureka(s *chassis.Service) error {
 		return nil
 	})
 	r.Routes(s.Mux)
-	s.Actuator.Registry().MustRegister(figures.Registry(r))
+	s.Actuator.Registry().Add(figures.Registry(r))
 	s.Work = append(s.Work, r.Run)
 	return nil
 }

@@ -153,7 +153,7 @@ func (p *process) wireAccounts(ctx context.Context, s *chassis.Service, of accou
 	}
 	accounts.Routes(s.Mux)
 	s.Work = append(s.Work, queue.Run, accounts.Run)
-	s.Actuator.Registry().MustRegister(figures.Queue(queue, "login")...)
+	s.Actuator.Registry().Add(figures.Queue(queue, "login"))
 	return accounts, nil
 }
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/prometheus/client_golang/prometheus"
+	rules "ccms/internal/registration/settings"
 
 	"ccms/internal/audit"
 	"ccms/internal/boot/chassis"
@@ -14,6 +14,7 @@ import (
 	"ccms/internal/guess"
 	"ccms/internal/httpserver"
 	"ccms/internal/idempotency"
+	"ccms/internal/meter"
 	"ccms/internal/problem"
 	"ccms/internal/registration"
 	"ccms/internal/registration/firmcard"
@@ -21,7 +22,6 @@ import (
 	"ccms/internal/registration/link"
 	"ccms/internal/registration/record"
 	"ccms/internal/registration/report"
-	rules "ccms/internal/registration/settings"
 	"ccms/internal/registration/verification"
 	"ccms/internal/tenant"
 	"ccms/internal/vault"
@@ -99,8 +99,8 @@ func (p *process) wireRegistrations(ctx context.Context, s *chassis.Service, b c
 	hosted.New(hosted.Config{Links: links, Registrations: registrations, FirmName: nameOf(firms)}).Routes(s.Mux)
 	report.New(report.Config{During: registrations.During, Audit: b.audit, Require: guard.Require, Log: log}).Routes(s.Mux)
 	record.New(record.Config{Audit: b.audit, Require: guard.Require}).Routes(s.Mux)
-	for _, c := range [][]prometheus.Collector{cards.Collectors(), registrations.Collectors(), pipeline.Collectors(), links.Collectors()} {
-		s.Actuator.Registry().MustRegister(c...)
+	for _, c := range [][]meter.Collector{cards.Collectors(), registrations.Collectors(), pipeline.Collectors(), links.Collectors()} {
+		s.Actuator.Registry().Add(c...)
 	}
 	s.Work = append(s.Work, cards.Run, registrations.Run, pipeline.Run)
 	return nil

@@ -50,7 +50,7 @@ func (p *process) openWebhooks(ctx context.Context, s *chassis.Service, b cardBo
 	}
 	endpoints.Routes(s.Mux)
 	hooks.Routes(s.Mux)
-	s.Actuator.Registry().MustRegister(append(endpoints.Collectors(), hooks.Collectors()...)...)
+	s.Actuator.Registry().Add(append(endpoints.Collectors(), hooks.Collectors()...)...)
 	s.Work = append(s.Work, hooks.Run, endpoints.Run)
 	s.Closers = append(s.Closers, func(context.Context) error { client.Close(); return nil })
 	return hooks, nil

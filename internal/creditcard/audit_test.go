@@ -3,9 +3,9 @@ package creditcard_test
 import (
 	"testing"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"ccms/internal/meter"
 	"ccms/internal/store"
 )
 
@@ -83,13 +83,13 @@ func TestEveryActOnACardIsOnRecordWithItsOutcome(t *testing.T) {
 // metric is the value of a counter without labels.
 func (w *world) metric(name string) float64 {
 	w.t.Helper()
-	r := prometheus.NewPedanticRegistry()
-	r.MustRegister(w.service.Collectors()...)
+	var r meter.Registry
+	r.Add(w.service.Collectors()...)
 	families, err := r.Gather()
 	must(w.t, err)
 	for _, f := range families {
-		if f.GetName() == name {
-			return f.GetMetric()[0].GetCounter().GetValue()
+		if f.Name == name {
+			return f.Series[0].Value
 		}
 	}
 	w.t.Fatalf("no metric %s", name)

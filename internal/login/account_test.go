@@ -3,14 +3,14 @@ package login
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus/testutil"
-
 	"ccms/internal/login/customer"
 	"ccms/internal/login/trail"
+	"ccms/internal/meter"
 	"ccms/internal/problem"
 )
 
@@ -279,8 +279,7 @@ func TestGuessesAndLocksAreMeasured(t *testing.T) {
 		h.call("POST", first, p.wrong())
 	}
 	h.call("POST", "/api/customer/forgot-password", obj{"email": "nobody@example.com"})
-	want := `
-# HELP ccms_login_attempts_total Checks of a password by route and outcome (success, wrong, locked).
+	want := `# HELP ccms_login_attempts_total Checks of a password by route and outcome (success, wrong, locked).
 # TYPE ccms_login_attempts_total counter
 ccms_login_attempts_total{outcome="locked",route="customer.login"} 1
 ccms_login_attempts_total{outcome="success",route="customer.login.subsequent"} 1
@@ -292,8 +291,8 @@ ccms_login_enumeration_probes_total{route="reset"} 1
 # TYPE ccms_login_lockouts_total counter
 ccms_login_lockouts_total 1
 `
-	names := []string{"ccms_login_attempts_total", "ccms_login_enumeration_probes_total", "ccms_login_lockouts_total"}
-	if err := testutil.GatherAndCompare(h.metrics, strings.NewReader(want), names...); err != nil {
-		t.Error(err)
+	shown := slices.DeleteFunc(must(h.metrics.Gather()), func(f meter.Family) bool { return strings.HasPrefix(f.Name, "ccms_login_hash") })
+	if got := string(meter.AppendText(nil, shown)); got != want {
+		t.Errorf("it shows\n%s", got)
 	}
 }

@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/crypto/bcrypt"
 
 	"ccms/internal/audit"
@@ -32,6 +31,7 @@ import (
 	"ccms/internal/login/hashpool"
 	"ccms/internal/login/onetime"
 	"ccms/internal/mail"
+	"ccms/internal/meter"
 	"ccms/internal/outbox"
 	"ccms/internal/secret"
 	"ccms/internal/store"
@@ -57,7 +57,7 @@ type house struct {
 	url     string
 	issuer  *identity.Issuer
 	prover  *identity.Prover
-	metrics *prometheus.Registry
+	metrics *meter.Registry
 	log     *bytes.Buffer
 	clock   atomic.Int64 // ahead of the real one
 	mux     *httpserver.Mux
@@ -70,7 +70,7 @@ const publicURL = "https://cards.example.com"
 // open starts a house; adjust may change the settings before.
 func open(t testing.TB, adjust ...func(*Config)) *house {
 	t.Helper()
-	h := &house{t: t, db: &shelf{Fault: storetest.NewFault(storetest.New(t)), open: map[string]store.Collection{}}, metrics: prometheus.NewRegistry(), log: new(bytes.Buffer)}
+	h := &house{t: t, db: &shelf{Fault: storetest.NewFault(storetest.New(t)), open: map[string]store.Collection{}}, metrics: new(meter.Registry), log: new(bytes.Buffer)}
 	h.post.arrived = sync.NewCond(&h.post.mu)
 	ctx, cancel := context.WithCancel(t.Context())
 	ring := h.ring()
@@ -303,8 +303,8 @@ func (h *house) alter(p person, change func(*customer.Customer)) {
 func (h *house) hashes() int {
 	h.t.Helper()
 	for _, f := range must(h.metrics.Gather()) {
-		if f.GetName() == "ccms_login_hash_seconds" {
-			return int(f.GetMetric()[0].GetHistogram().GetSampleCount())
+		if f.Name == "ccms_login_hash_seconds" {
+			return int(f.Series[0].Count)
 		}
 	}
 	return 0

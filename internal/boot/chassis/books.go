@@ -35,7 +35,7 @@ func (p *Process) OpenAudit(ctx context.Context, s *Service, ring *keyring.Ring,
 		return nil, fmt.Errorf("open audit log: %w", err)
 	}
 	s.Closers = append(s.Closers, log.Close)
-	s.Actuator.Registry().MustRegister(figures.Books(log, ring))
+	s.Actuator.Registry().Add(figures.Books(log, ring))
 	return log, nil
 }
 

@@ -1,9 +1,7 @@
 package chassis
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
-
-	"ccms/internal/figures"
+	"ccms/internal/meter"
 	"ccms/internal/store/sqlitestore"
 )
 
@@ -12,14 +10,14 @@ import (
 func (p *Process) WatchStore(s *Service) {
 	s.Actuator.AddHealth("db", true, p.DB.Ping)
 	if db, ok := p.DB.(*sqlitestore.DB); ok {
-		s.Actuator.Registry().MustRegister(storeFigures(db))
+		s.Actuator.Registry().Add(storeFigures(db))
 	}
 }
 
-func storeFigures(db *sqlitestore.DB) prometheus.Collector {
-	return figures.Of(func() []figures.Figure {
+func storeFigures(db *sqlitestore.DB) meter.Collector {
+	return meter.Of(func() []meter.Figure {
 		s := db.Stats()
-		return []figures.Figure{
+		return []meter.Figure{
 			{Name: "ccms_store_writes_total", Help: "Writes acknowledged.", Value: float64(s.Writes)},
 			{Name: "ccms_store_batches_total", Help: "Transactions they took.", Value: float64(s.Batches)},
 			{Name: "ccms_store_busy_seconds_total", Help: "Time spent in transactions.", Value: s.Busy.Seconds()},
@@ -28,7 +26,7 @@ func storeFigures(db *sqlitestore.DB) prometheus.Collector {
 			{Name: "ccms_store_reads", Help: "Reads under way.", Value: float64(s.Reads)},
 			{Name: "ccms_store_size_bytes", Help: "Size of the database file.", Value: float64(s.Size)},
 			{Name: "ccms_store_log_size_bytes", Help: "Size of the write-ahead log.", Value: float64(s.Log)},
-			{Name: "ccms_store_failed", Help: "1 once the store takes no more writes.", Value: figures.Flag(s.Failure != nil)},
+			{Name: "ccms_store_failed", Help: "1 once the store takes no more writes.", Value: meter.Flag(s.Failure != nil)},
 		}
 	})
 }

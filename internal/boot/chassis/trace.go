@@ -17,7 +17,7 @@ func (p *Process) observe(s *Service, log *slog.Logger) func(httpserver.Observat
 	spans := tracing.New(tracing.Config{
 		URL: cfg.URL.Reveal(), Percent: cfg.Percent, Service: s.Name, Version: Version(), Log: log,
 	})
-	s.Actuator.Registry().MustRegister(spans.Collectors()...)
+	s.Actuator.Registry().Add(spans.Collectors()...)
 	s.Work = append(s.Work, spans.Run)
 	return func(o httpserver.Observation) {
 		s.Actuator.Observe(o)

@@ -15,16 +15,14 @@ package gate
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"ccms/internal/limit"
 	"ccms/internal/login/customer"
 	"ccms/internal/login/hashpool"
 	"ccms/internal/login/password"
 	"ccms/internal/login/trail"
+	"ccms/internal/meter"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 )
@@ -46,8 +44,8 @@ type Config struct {
 	RatePerAddress int // requests a minute of one client address
 	RatePerNetwork int // the same of its network
 
-	Metrics prometheus.Registerer // nil: none are registered
-	Now     func() time.Time      // the clock
+	Metrics *meter.Registry  // nil: none are registered
+	Now     func() time.Time // the clock
 }
 
 // Gate is safe for concurrent use.
@@ -73,9 +71,7 @@ func New(cfg Config) (*Gate, error) {
 	if g.dummy, err = password.Hash(secret.NewString(rand.Text()), cfg.Cost); err != nil {
 		return nil, err
 	}
-	if g.metrics, err = newMetrics(cfg.Metrics, g.pool); err != nil {
-		return nil, fmt.Errorf("register metrics: %w", err)
-	}
+	g.metrics = newMetrics(cfg.Metrics, g.pool)
 	return g, nil
 }
 

@@ -22,8 +22,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/prometheus/client_golang/prometheus"
 
+	"ccms/internal/meter"
 	"ccms/internal/registration/verification"
 	"ccms/internal/secret"
 )
@@ -274,20 +274,20 @@ func TestNoSecretIsSaidAnywhere(t *testing.T) {
 // gather is what an operator's monitoring reads.
 func gather(t *testing.T, p *verification.Pipeline) string {
 	t.Helper()
-	r := prometheus.NewRegistry()
-	r.MustRegister(p.Collectors()...)
+	var r meter.Registry
+	r.Add(p.Collectors()...)
 	families, err := r.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
 	for _, f := range families {
-		for _, m := range f.GetMetric() {
+		for _, m := range f.Series {
 			label := ""
-			if l := m.GetLabel(); len(l) == 1 {
-				label = fmt.Sprintf("{%s=%q}", l[0].GetName(), l[0].GetValue())
+			if l := m.Labels; len(l) == 1 {
+				label = fmt.Sprintf("{%s=%q}", l[0].Name, l[0].Value)
 			}
-			fmt.Fprintf(&b, "%s%s %v\n", f.GetName(), label, m.GetCounter().GetValue()+m.GetGauge().GetValue())
+			fmt.Fprintf(&b, "%s%s %v\n", f.Name, label, m.Value)
 		}
 	}
 	return b.String()

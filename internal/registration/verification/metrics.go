@@ -1,8 +1,7 @@
 package verification
 
 import (
-	"github.com/prometheus/client_golang/prometheus"
-
+	"ccms/internal/meter"
 	"ccms/internal/webhook"
 )
 
@@ -12,15 +11,15 @@ const aborting = "aborted"
 // metrics counts what an operator would watch. Firms' own reasons are no
 // labels: only what this package says itself.
 type metrics struct {
-	flags, refusals, asks *prometheus.CounterVec
-	held                  prometheus.GaugeFunc
+	flags, refusals, asks *meter.Counters
+	held                  meter.Collector
 }
 
 func newMetrics(held func() int) metrics {
-	counter := func(name, help, label string, words ...string) *prometheus.CounterVec {
-		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label})
+	counter := func(name, help, label string, words ...string) *meter.Counters {
+		v := meter.NewCounters(name, help, label)
 		for _, w := range words {
-			v.WithLabelValues(w)
+			v.With(w)
 		}
 		return v
 	}
@@ -32,24 +31,22 @@ func newMetrics(held func() int) metrics {
 		asks: counter("ccms_verification_asks_total", "Questions to firms' endpoints, by what became of them.", "outcome",
 			Verified, Rejected, Waiting, Status, Malformed, aborting, webhook.Unacceptable, webhook.Guarded,
 			webhook.Unknown, webhook.Unreachable, webhook.Untrusted, webhook.TooSlow, webhook.TooLarge),
-		held: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "ccms_verification_codes_held", Help: "Security codes that wait in memory for a firm's endpoint.",
-		}, func() float64 { return float64(held()) }),
+		held: meter.Func("ccms_verification_codes_held", "Security codes that wait in memory for a firm's endpoint.", func() float64 { return float64(held()) }),
 	}
 }
 
 func (m metrics) judged(v Verdict) {
 	for _, word := range v.Flags {
-		m.flags.WithLabelValues(word).Inc()
+		m.flags.With(word).Inc()
 	}
 	if v.Status == Rejected {
-		m.refusals.WithLabelValues(v.Reason).Inc()
+		m.refusals.With(v.Reason).Inc()
 	}
 }
 
-func (m metrics) asked(outcome string) { m.asks.WithLabelValues(outcome).Inc() }
+func (m metrics) asked(outcome string) { m.asks.With(outcome).Inc() }
 
 // Collectors are the pipeline's metrics, for a registry.
-func (p *Pipeline) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{p.metrics.flags, p.metrics.refusals, p.metrics.asks, p.metrics.held}
+func (p *Pipeline) Collectors() []meter.Collector {
+	return []meter.Collector{p.metrics.flags, p.metrics.refusals, p.metrics.asks, p.metrics.held}
 }

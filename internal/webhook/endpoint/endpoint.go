@@ -17,11 +17,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"ccms/internal/audit"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/meter"
 	"ccms/internal/secret"
 	"ccms/internal/store"
 	"ccms/internal/webhook"
@@ -127,7 +126,7 @@ type Service struct {
 	docs     *store.Of[book]
 	known    *identity.Memory[[]Endpoint]
 	wake     chan struct{}
-	disabled *prometheus.CounterVec
+	disabled *meter.Counters
 }
 
 // Open opens the collection Webhook in c.DB.
@@ -144,18 +143,16 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 	}
 	s := &Service{
 		c: c, docs: docs, known: identity.NewMemory[[]Endpoint](knownFirms), wake: make(chan struct{}, 1),
-		disabled: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "ccms_webhook_endpoints_disabled_total", Help: "Endpoints of firms that are called no more, by why.",
-		}, []string{"reason"}),
+		disabled: meter.NewCounters("ccms_webhook_endpoints_disabled_total", "Endpoints of firms that are called no more, by why.", "reason"),
 	}
 	for _, reason := range []string{Failing, Gone} {
-		s.disabled.WithLabelValues(reason)
+		s.disabled.With(reason)
 	}
 	return s, nil
 }
 
 // Collectors are the service's metrics, for a registry.
-func (s *Service) Collectors() []prometheus.Collector { return []prometheus.Collector{s.disabled} }
+func (s *Service) Collectors() []meter.Collector { return []meter.Collector{s.disabled} }
 
 // Routes registers the firms' routes for endpoints (decision D6).
 func (s *Service) Routes(mux *httpserver.Mux) {
@@ -319,7 +316,7 @@ func (s *Service) disable(ctx context.Context, o Owner, id, reason string) error
 	})
 	if err == nil {
 		s.rouse()
-		s.disabled.WithLabelValues(reason).Inc()
+		s.disabled.With(reason).Inc()
 		s.c.Log.WarnContext(ctx, "endpoint of a firm is disabled", "ccms.webhook.endpoint", id, "ccms.webhook.reason", reason)
 	}
 	return err
