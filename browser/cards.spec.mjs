@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { both, launch, logIn, open } from "./lib/browser.mjs";
+import { asked, both, launch, logIn, logInAgain, open, pause } from "./lib/browser.mjs";
 import { look } from "./lib/look.mjs";
 import { newPassword, start } from "./lib/product.mjs";
 
@@ -115,7 +115,7 @@ describe("T-20: who does nothing for a while", () => {
     await look(page, "stay");
   });
 
-  test("is logged out in the end: number and code are cleared, the rest stays", async (t) => {
+  test("is logged out in the end: number and code are cleared, the rest stays and can be sent", async (t) => {
     const page = await away(t);
     await asked(page);
     await page.clock.runFor("02:00");
@@ -125,8 +125,40 @@ describe("T-20: who does nothing for a while", () => {
     assert.equal(await page.evaluate(() => document.activeElement.textContent), "Log in again");
     await page.clock.resume();
     await look(page, "stay-over");
-    await page.keyboard.press("Enter");
-    await page.waitForURL(/\/(login\?again=1.*|cards\/add)$/);
+    await page.context().clearCookies(); // as the services have it
+    const other = await logInAgain(page, page.who, () => page.keyboard.press("Enter"));
+    assert.equal(new URL(other.url()).pathname, "/cards/add");
+    await other.close();
+    await over.waitFor({ state: "hidden" });
+    assert.equal(await page.evaluate(() => document.activeElement.id), "code", "the focus is where it was");
+    await page.fill("#number", visa);
+    await page.fill("#code", "123");
+    await page.click("form.card-form button[type=submit]");
+    await page.waitForURL("**/cards?done=added");
+  });
+
+  test("is logged out on a page with nothing to lose, and comes back to it", async (t) => {
+    const page = await open(t, browser);
+    await page.clock.install();
+    const who = await product.signUp();
+    await logIn(page, product, who, "/account");
+    await pause(page);
+    await asked(page);
+    await page.clock.runFor("02:00");
+    await page.context().clearCookies();
+    await page.click("#stay a");
+    await page.waitForURL("**/login?again=1&next=%2Faccount");
+  });
+
+  test("is not taken for another who logs in", async (t) => {
+    const page = await away(t);
+    await asked(page);
+    await page.clock.runFor("02:00");
+    await page.context().clearCookies();
+    const told = page.evaluate(() => new Promise((heard) => (new BroadcastChannel("ccms-stay").onmessage = heard)).then(() => true));
+    await logInAgain(page, await product.signUp(), () => page.keyboard.press("Enter"));
+    await told;
+    assert.ok(await page.getByRole("alertdialog", { name: "You were logged out" }).isVisible());
   });
 
   test("is told of an end that nothing puts off, once", async (t) => {
@@ -170,23 +202,14 @@ describe("T-20: who does nothing for a while", () => {
 async function away(t) {
   const page = await open(t, browser);
   await page.clock.install();
-  await logIn(page, product, await product.signUp(), "/cards/add");
+  page.who = await product.signUp();
+  await logIn(page, product, page.who, "/cards/add");
   await page.fill("#number", visa);
   await page.click("#expiry");
   await page.keyboard.type(`12${year}`);
   await page.fill("#code", "123");
-  await page.clock.pauseAt(new Date((await page.evaluate(() => Date.now())) + 5_000));
+  await pause(page);
   return page;
-}
-
-// asked moves the clock on until the question comes, and returns the seconds to
-// answer it.
-async function asked(page) {
-  for (let i = 0; i < 200; i++) {
-    if (await page.$eval("#stay", (dialog) => dialog.open)) return Number(await page.textContent("#stay [data-left]"));
-    await page.clock.runFor(5_000);
-  }
-  throw new Error("nobody asked");
 }
 
 const typed = (page) => Promise.all(["#number", "#expiry", "#code"].map((id) => page.inputValue(id)));

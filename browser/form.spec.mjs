@@ -82,9 +82,19 @@ describe("what stands in the field", () => {
     assert.equal(await field(page), "424▮", "Backspace twice takes the gap along");
   });
 
+  test("what is being composed is left alone until it is done", async (t) => {
+    const page = await form(t);
+    const keyboard = await page.context().newCDPSession(page);
+    await page.focus("#number");
+    await keyboard.send("Input.imeSetComposition", { text: "42424", selectionStart: 5, selectionEnd: 5 });
+    assert.equal(await field(page), "42424▮");
+    await keyboard.send("Input.insertText", { text: "42424" });
+    assert.equal(await field(page), "4242 4▮");
+  });
+
   test("typed expiry dates", async (t) => {
     const page = await form(t);
-    for (const [keys, want] of [["1030", "10 / 30▮"], ["1/30", "01 / 30▮"], ["330", "03 / 30▮"], ["102030", "10 / 2030▮"]]) {
+    for (const [keys, want] of [["10/30", "10 / 30▮"], ["10 / 30", "10 / 30▮"], ["10 30", "10 / 30▮"], ["1/", "01 / ▮"], ["1030", "10 / 30▮"], ["1/30", "01 / 30▮"], ["330", "03 / 30▮"], ["102030", "10 / 2030▮"]]) {
       await page.fill("#expiry", "");
       await page.focus("#expiry");
       await page.keyboard.type(keys);
@@ -105,10 +115,24 @@ describe("what stands in the field", () => {
       const attributes = await page.$eval(`#${id}`, (e) => Object.fromEntries([...e.attributes].map((a) => [a.name, a.value])));
       assert.equal(attributes.autocomplete, token);
       assert.deepEqual([attributes.type, attributes.inputmode, attributes.dir, attributes.name], ["text", "numeric", "ltr", id]);
+      assert.deepEqual([attributes.spellcheck, attributes.autocorrect, attributes.autocapitalize], ["false", "off", "none"], id);
+      assert.equal(attributes.enterkeyhint, id === "code" ? undefined : "next", "it goes on to the next field");
+      assert.ok(!("aria-invalid" in attributes) && !("tabindex" in attributes), "only while it is wrong");
+      const [described] = await page.$eval(`#${id}`, (e) => [e.getAttribute("aria-describedby").split(" ").map((i) => document.getElementById(i)?.id)]);
+      assert.deepEqual(described, [`${id}-hint`, `${id}-error`]);
       for (const trap of ["maxlength", "pattern", "placeholder"]) assert.ok(!(trap in attributes), `${id} has ${trap}`);
       const size = await page.$eval(`#${id}`, (e) => parseFloat(getComputedStyle(e).fontSize));
       assert.ok(size >= 16, "smaller fonts make phones zoom");
+      const label = page.locator(`label[for=${id}]`);
+      assert.ok(await label.isVisible(), "a label is always there");
+      const box = await page.locator(`#${id}`).boundingBox();
+      assert.ok(box.height >= 44, `${id} is ${box.height} px high`);
     }
+    const button = page.locator("form.card-form button[type=submit]");
+    assert.equal(await button.textContent(), "Save card");
+    assert.ok(await button.isEnabled(), "it is never disabled for what is wrong");
+    assert.match(await page.textContent("label[for=code]"), /^Security code$/);
+    assert.match(await page.textContent("#expiry-hint"), new RegExp(`10/${year}$`), "the year is ahead of now");
   });
 });
 

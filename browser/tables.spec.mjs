@@ -12,7 +12,7 @@ const root = new URL("..", import.meta.url).pathname;
 const build = new URL("./build/", import.meta.url);
 const { brandOf, judge, luhn } = await import(new URL("_brands.mjs", build));
 const { digitsOf } = await import(new URL("_digits.mjs", build));
-const { reformat, expiry, readExpiry } = await import(new URL("_format.mjs", build));
+const { reformat, expiry, expired, readExpiry } = await import(new URL("_format.mjs", build));
 
 // random is a xorshift with a seed that is printed, so that every run looks
 // elsewhere and can be repeated.
@@ -132,6 +132,43 @@ test("the server and the form know the same brands and read the same dates", () 
 // ranges (see the notes in internal/card/brands.json): where we say one of them,
 // it may say something else.
 const more = new Set(["rupay", "dankort", "uatp", "jcb", "hipercard"]);
+
+// numberHere and dateHere are what the form says to a person who sends them, by
+// the key of the text.
+function numberHere(n) {
+  if (n === "") return "number.empty";
+  const verdict = judge(n);
+  if (verdict === "good") return "";
+  return verdict === "long" || (verdict === "short" && brandOf(n)) ? `number.${verdict}` : "number.wrong";
+}
+
+function dateHere(text, now) {
+  const read = readExpiry(text);
+  if (text === "" || !read) return text === "" ? "expiry.empty" : "expiry.wrong";
+  if (read.month < 1 || read.month > 12) return "expiry.month";
+  if (expired(read.month, read.year, now)) return "expiry.past";
+  return expiryHere(text, now) ? "" : "expiry.wrong";
+}
+
+test("the server says of a number and a date what the form says", () => {
+  const numbers = Array.from({ length: 5_000 }, () => ["", "4", "37", "36", "51", "6011", "62", "0", "9"][random(9)] + digits(random(20)));
+  const texts = [...dates(), "١٠/٣٠", "۱۰/۳۰", "１０／３０"];
+  const theirs = ask([...numbers.map((n) => `number ${n}`), ...texts.map((t) => `date ${t}`)]);
+  const now = new Date();
+  numbers.forEach((n, i) => assert.equal(numberHere(n), theirs[i], n));
+  texts.forEach((text, i) => assert.equal(dateHere(text, now), theirs[numbers.length + i], JSON.stringify(text)));
+});
+
+test("a prefix that several brands share is decided by its next digits", () => {
+  const brand = (digits) => {
+    const found = brandOf(digits);
+    return found && `${found.brand.id}${found.certain ? "" : "?"}`;
+  };
+  for (const [digits, want] of [
+    ["4", "visa?"], ["401178", "elo"], ["411111", "visa"], ["2200", "mir"], ["2221", "mastercard"], ["65", "discover?"], ["6521", "discover?"], ["650031", "elo"], ["650082", "troy"],
+    ["506099", "verve"], ["504175", "elo"], ["508500", "rupay"], ["6", "maestro?"], ["62", "maestro?"], ["37", "american-express"], ["3", undefined], ["0", undefined],
+  ]) assert.equal(brand(digits), want, digits);
+});
 
 test("every prefix of eight digits has the brand credit-card-type gives it", () => {
   let compared = 0;

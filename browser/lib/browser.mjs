@@ -52,6 +52,33 @@ export async function logIn(page, product, who, path = "/cards") {
   await Promise.all([page.waitForURL(`**${path}`), page.click("main button[type=submit]")]);
 }
 
+// pause stops the clock of a page, a little after now, so that it moves only by
+// hand. It needs page.clock.install before the page is loaded.
+export const pause = async (page) => page.clock.pauseAt(new Date((await page.evaluate(() => Date.now())) + 5_000));
+
+// asked moves the clock of a page on until it asks whether somebody is there, and
+// returns the seconds to answer it.
+export async function asked(page) {
+  for (let i = 0; i < 200; i++) {
+    if (await page.$eval("#stay", (dialog) => dialog.open)) return Number(await page.textContent("#stay [data-left]"));
+    await page.clock.runFor(5_000);
+  }
+  throw new Error("nobody asked");
+}
+
+// logInAgain logs a person in in the window that a page opens for it, and closes
+// that.
+export async function logInAgain(page, who, choose) {
+  const [other] = await Promise.all([page.waitForEvent("popup"), choose()]);
+  await other.waitForURL("**/login?again=1**");
+  await other.fill("#email", who.email);
+  await other.fill("#password", who.password);
+  await other.click("main button[type=submit]");
+  await other.waitForURL((url) => url.pathname !== "/login");
+  await other.waitForLoadState();
+  return other;
+}
+
 // both makes a test of each way to do something: with the mouse, and with the
 // keyboard alone.
 export function both(name, what) {

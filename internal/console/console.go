@@ -35,6 +35,9 @@ type Config struct {
 	PublicURL string
 	// Sessions tells who is logged in. Required.
 	Sessions *session.Jar
+	// Idle is the login service's login.session-idle, of which people are warned;
+	// default 15 min.
+	Idle time.Duration
 	// More are pages beside those of this package and the ones below it; default
 	// none.
 	More []frame.Part
@@ -56,7 +59,7 @@ func New(cfg Config) (*frame.Frame, error) {
 		access.Part(ask, cfg.Now),
 	}
 	return frame.New(frame.Config{
-		Backend: ask, PublicURL: cfg.PublicURL, Sessions: cfg.Sessions, Parts: append(parts, cfg.More...),
+		Backend: ask, PublicURL: cfg.PublicURL, Sessions: cfg.Sessions, Idle: cfg.Idle, Parts: append(parts, cfg.More...),
 	})
 }
 

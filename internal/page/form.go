@@ -18,6 +18,7 @@ type Field struct {
 	Value        string // shown again; empty for secrets and card data
 	Autocomplete string // WHATWG autofill token
 	InputMode    string
+	EnterKey     string   // what the Enter key of a touch keyboard is called; default as it likes
 	Code         bool     // digits, an address, a name of our own: left to right in any language
 	Brand        bool     // the card's brand is shown beside it
 	Options      []Option // of a select, or of choices, whose names are ID.Value

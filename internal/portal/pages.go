@@ -13,7 +13,7 @@ import (
 
 // person runs h for who is logged in.
 func (s *Service) person(h session.Handler) httpserver.Handler {
-	return s.cfg.Sessions.Person("/cards", h)
+	return s.cfg.Sessions.Person(func(*http.Request) string { return "/cards" }, h)
 }
 
 // here is a page of ours, given as a path; anything else is the cards.

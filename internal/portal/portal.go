@@ -61,9 +61,6 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("portal pages: %w", err)
 	}
-	if cfg.Idle == 0 {
-		cfg.Idle = defaultIdle
-	}
 	return &Service{cfg: cfg, pages: pages, services: backend.New(&upstream.Client{Transport: cfg.Transport, Vouch: cfg.Vouch})}, nil
 }
 

@@ -27,6 +27,7 @@ type Desk struct {
 
 	frame *Frame
 	who   session.Session
+	from  origin // where he comes back to, after logging in
 }
 
 // Base is the path of the firm's pages in this mode.

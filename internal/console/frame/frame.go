@@ -36,7 +36,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"path"
 	"strings"
+	"time"
 
 	"ccms/internal/console/backend"
 	"ccms/internal/httpserver"
@@ -94,6 +96,9 @@ type Config struct {
 	PublicURL string
 	// Sessions tells who is logged in. Required.
 	Sessions *session.Jar
+	// Idle is the login service's login.session-idle, of which people are warned;
+	// default 15 min.
+	Idle time.Duration
 	// Parts are the pages, in the order of the menu.
 	Parts []Part
 }
@@ -131,13 +136,25 @@ func (f *Frame) Routes(mux *httpserver.Mux) {
 	}
 }
 
-func register(mux *httpserver.Mux, below string, routes Routes, as func(Handler) httpserver.Handler) {
+// origin is the page to come back to from what was asked for.
+type origin func(*http.Request) string
+
+func register(mux *httpserver.Mux, below string, routes Routes, as func(Handler, origin) httpserver.Handler) {
 	for pattern, h := range routes {
-		method, path, _ := strings.Cut(pattern, " ")
-		handler := as(h)
+		method, name, _ := strings.Cut(pattern, " ")
+		from := itself
+		if _, opens := routes[http.MethodGet+" "+name]; !opens {
+			from = above
+		}
+		handler := as(h, from)
 		if method != http.MethodGet {
 			handler = page.SameOrigin(handler)
 		}
-		mux.Handle(method+" "+below+path, handler)
+		mux.Handle(method+" "+below+name, handler)
 	}
 }
+
+func itself(r *http.Request) string { return r.URL.Path }
+
+// above is the page on which a form stands whose address is none of a page.
+func above(r *http.Request) string { return path.Dir(r.URL.Path) }

@@ -17,8 +17,8 @@ const forbidden = "FORBIDDEN"
 
 // firm runs h for a person who has something to do with the firm in the path;
 // others find no such firm.
-func (f *Frame) firm(h Handler) httpserver.Handler {
-	return f.desk(func(w http.ResponseWriter, r *http.Request, d Desk) error {
+func (f *Frame) firm(h Handler, from origin) httpserver.Handler {
+	return f.desk(from, func(w http.ResponseWriter, r *http.Request, d Desk) error {
 		mode := r.PathValue("mode")
 		if mode != Test && mode != Live {
 			return problem.NoResource()
@@ -35,8 +35,8 @@ func (f *Frame) firm(h Handler) httpserver.Handler {
 }
 
 // person runs h for who is logged in.
-func (f *Frame) person(h Handler) httpserver.Handler {
-	return f.desk(func(w http.ResponseWriter, r *http.Request, d Desk) (err error) {
+func (f *Frame) person(h Handler, from origin) httpserver.Handler {
+	return f.desk(from, func(w http.ResponseWriter, r *http.Request, d Desk) (err error) {
 		if d.Operator, err = f.c.Backend.Operator(r, d.Token()); err != nil {
 			return err
 		}
@@ -45,18 +45,18 @@ func (f *Frame) person(h Handler) httpserver.Handler {
 }
 
 // operator runs h for operators.
-func (f *Frame) operator(h Handler) httpserver.Handler {
+func (f *Frame) operator(h Handler, from origin) httpserver.Handler {
 	return f.person(func(w http.ResponseWriter, r *http.Request, d Desk) error {
 		if !d.Operator {
 			return problem.Denied("This is for operators.")
 		}
 		return h(w, r, d)
-	})
+	}, from)
 }
 
-func (f *Frame) desk(h Handler) httpserver.Handler {
-	return f.c.Sessions.Person(Home, func(w http.ResponseWriter, r *http.Request, who session.Session) error {
-		d := Desk{frame: f, who: who}
+func (f *Frame) desk(from origin, h Handler) httpserver.Handler {
+	return f.c.Sessions.Person(from, func(w http.ResponseWriter, r *http.Request, who session.Session) error {
+		d := Desk{frame: f, who: who, from: from}
 		return d.denied(w, r, h(w, r, d))
 	})
 }
@@ -93,11 +93,20 @@ type Shown struct {
 // Show sends a page.
 func (d Desk) Show(w http.ResponseWriter, r *http.Request, v Shown) error {
 	status := cmp.Or(v.Status, http.StatusOK)
+	english := d.Language("en")
 	view := page.View{
-		Language: d.Language("en"), Title: v.Title, Error: status == http.StatusBadRequest, Here: r.URL.Path,
-		Person: d.who.Person, Nav: d.nav(r.URL.Path), Data: v.Data, Once: v.Once, Scripts: v.Scripts,
+		Language: english, Title: v.Title, Error: status == http.StatusBadRequest, Here: d.here(r),
+		Person: d.who.Person, Stay: d.who.Stay(english, d.frame.c.Idle), Nav: d.nav(r.URL.Path), Data: v.Data, Once: v.Once, Scripts: v.Scripts,
 	}
 	return d.frame.pages.Render(w, status, v.Page, view)
+}
+
+// here is the page to come back to after logging in.
+func (d Desk) here(r *http.Request) string {
+	if r.Method == http.MethodGet {
+		return session.Asked(r.URL)
+	}
+	return d.from(r)
 }
 
 // Once is a secret to be shown once.
