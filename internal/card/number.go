@@ -82,6 +82,28 @@ func check(digits []byte, found []rule) error {
 	return nil
 }
 
+// Claim returns the brand that the first digits of a number tell, and whether
+// the number is too short (-1) or too long (1) for it: for telling a person what
+// to mend in a number that Parse refused. ok is false for what no brand claims.
+func (t *Table) Claim(number []byte) (b Brand, misfit int, ok bool) {
+	if !allDigits(number) {
+		return Brand{}, 0, false
+	}
+	found := t.find(number)
+	if len(found) == 0 {
+		return Brand{}, 0, false
+	}
+	lengths := found[0].series.lengths
+	switch {
+	case slices.Contains(lengths, len(number)):
+	case len(number) < slices.Max(lengths):
+		misfit = -1
+	default:
+		misfit = 1
+	}
+	return t.brands[found[0].brand], misfit, true
+}
+
 // luhn is the check of ISO/IEC 7812-1 annex B: from the right, every second
 // digit is doubled, less nine when above nine, and the sum ends in zero.
 func luhn(digits []byte) bool {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -136,6 +137,16 @@ func (p *Posted) Digits(name string) secret.Bytes {
 	}
 	p.fields[name] = out
 	return secret.New(out)
+}
+
+// ASCIIDigits is a text with the decimal digits of any script as ASCII's.
+func ASCIIDigits(text string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.Is(unicode.Nd, c) {
+			return rune('0' + digitOf(c))
+		}
+		return c
+	}, text)
 }
 
 // digitOf is the value of a decimal digit. Unicode keeps the ten of a script

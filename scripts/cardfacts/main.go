@@ -1,7 +1,8 @@
 // Command cardfacts says what the server makes of the lines of standard input:
 // of "brand NUMBER" the brand's id, of "expiry TEXT" the date as MM/YYYY, and an
-// empty line for what it refuses. Tests of the pages' scripts compare themselves
-// with it.
+// empty line for what it refuses; of "number NUMBER" what it says to a person who
+// entered that, and of "date TEXT" likewise, by the key of the text. Tests of the
+// pages' scripts compare themselves with it.
 package main
 
 import (
@@ -18,13 +19,20 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("cardfacts: ")
-	answers := map[string]func(string) string{"brand": brand, "expiry": expiry}
+	answers := map[string]func(string) string{
+		"brand": brand, "expiry": expiry,
+		"number": func(text string) string { return cardfields.NumberFault([]byte(text)).Key },
+		"date": func(text string) string {
+			_, f := cardfields.ParseExpiry(text, time.Now())
+			return f.Key
+		},
+	}
 	in, out := bufio.NewScanner(os.Stdin), bufio.NewWriter(os.Stdout)
 	for in.Scan() {
 		what, text, _ := strings.Cut(in.Text(), " ")
 		answer, ok := answers[what]
 		if !ok {
-			log.Fatalf("begin each line with brand or expiry, not with %q", what)
+			log.Fatalf("begin each line with brand, expiry, number or date, not with %q", what)
 		}
 		_, _ = out.WriteString(answer(text) + "\n") // Flush has the error
 	}
@@ -46,8 +54,8 @@ func brand(number string) string {
 }
 
 func expiry(text string) string {
-	e, err := cardfields.ParseExpiry(text, time.Now())
-	if err != nil {
+	e, f := cardfields.ParseExpiry(text, time.Now())
+	if f.Key != "" {
 		return ""
 	}
 	return e.String()

@@ -6,7 +6,9 @@
 package cardfields
 
 import (
+	"bytes"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,8 +22,8 @@ import (
 func Fields(l *page.Language, expiry string) []*page.Field {
 	example := time.Now().UTC().AddDate(3, 0, 0).Format("06")
 	return []*page.Field{
-		{ID: "number", Label: l.T("card.number"), Hint: l.T("card.number.hint"), InputMode: "numeric", Autocomplete: "cc-number", Code: true, Brand: true},
-		{ID: "expiry", Label: l.T("card.expiry"), Hint: l.T("card.expiry.hint", example), InputMode: "numeric", Autocomplete: "cc-exp", Value: expiry, Code: true},
+		{ID: "number", Label: l.T("card.number"), Hint: l.T("card.number.hint"), InputMode: "numeric", EnterKey: "next", Autocomplete: "cc-number", Code: true, Brand: true},
+		{ID: "expiry", Label: l.T("card.expiry"), Hint: l.T("card.expiry.hint", example), InputMode: "numeric", EnterKey: "next", Autocomplete: "cc-exp", Value: expiry, Code: true},
 		{ID: "code", Label: l.T("card.code"), Hint: l.T("card.code.hint"), InputMode: "numeric", Autocomplete: "cc-csc", Code: true},
 	}
 }
@@ -34,68 +36,112 @@ type Card struct {
 	Brands       []card.Brand // of a good number; one of several schemes has more than one
 }
 
-// Read reads the three fields and notes in form what is wrong with them. The
-// card is good for sending when nothing is.
+// Read reads the three fields and notes in form what is wrong with them, in the
+// words of the script. The card is good for sending when nothing is.
 func Read(posted *page.Posted, l *page.Language, form *page.Form) Card {
 	c := Card{Number: posted.Digits("number"), Code: posted.Digits("code")}
-	wrong := func(id, key string) { form.Field(id).Error = l.T(key) }
-	number, err := card.Default().Parse(c.Number.Reveal())
+	note := func(id string, f Fault) {
+		if f.Key != "" {
+			form.Field(id).Error = l.T("card."+f.Key, f.Args...)
+		}
+	}
+	number, _ := card.Default().Parse(c.Number.Reveal())
 	defer number.Wipe()
 	c.Brands = number.Brands()
-	switch {
-	case c.Number.Len() == 0:
-		wrong("number", "card.number.empty")
-	case err != nil:
-		wrong("number", "card.number.wrong")
-	}
-	switch c.Expiry, err = ParseExpiry(posted.Text("expiry"), time.Now()); {
-	case posted.Text("expiry") == "":
-		wrong("expiry", "card.expiry.empty")
-	case err != nil:
-		wrong("expiry", "card.expiry.wrong")
-	}
-	switch length := max(3, number.Brand().CodeLength); {
-	case c.Code.Len() == 0:
-		wrong("code", "card.code.empty")
-	case !allDigits(c.Code, length):
-		wrong("code", map[bool]string{true: "card.code.wrong.front", false: "card.code.wrong.back"}[length == 4])
-	}
+	note("number", NumberFault(c.Number.Reveal()))
+	var f Fault
+	c.Expiry, f = ParseExpiry(posted.Text("expiry"), time.Now())
+	note("expiry", f)
+	note("code", codeFault(c.Code.Reveal(), c.Number.Reveal()))
 	return c
 }
 
-// ParseExpiry reads the month of a card in every form people write it, as the
-// script's readExpiry does.
-func ParseExpiry(text string, now time.Time) (card.Expiry, error) {
-	return card.ParseExpiryText(tidyExpiry(text), now)
+// Fault is what is wrong with a field: a text of the catalogue below card., "" for
+// nothing.
+type Fault struct {
+	Key  string
+	Args []any
 }
 
-// tidyExpiry brings what people write (10 / 30, 1030, 1/30, 10-2030, 102030) into
-// a form package card reads. What it does not know comes back as it is.
-func tidyExpiry(text string) string {
+// NumberFault is what is wrong with a number.
+func NumberFault(number []byte) Fault {
+	if len(number) == 0 {
+		return Fault{Key: "number.empty"}
+	}
+	parsed, err := card.Default().Parse(number)
+	defer parsed.Wipe()
+	brand, misfit, _ := card.Default().Claim(number)
+	switch {
+	case err == nil:
+		return Fault{}
+	case misfit < 0:
+		return Fault{"number.short", []any{brand.Name}}
+	case misfit > 0:
+		return Fault{"number.long", []any{brand.Name}}
+	}
+	return Fault{Key: "number.wrong"}
+}
+
+// codeFault is what is wrong with the code of a number. How many digits it has
+// the number's brand tells, though something else is wrong with the number; while
+// none does, three and four will do.
+func codeFault(code, number []byte) Fault {
+	brand, _, known := card.Default().Claim(number)
+	digits := len(bytes.Trim(code, "0123456789")) == 0
+	switch {
+	case len(code) == 0:
+		return Fault{Key: "code.empty"}
+	case digits && known && len(code) == brand.CodeLength, digits && !known && (len(code) == 3 || len(code) == 4):
+		return Fault{}
+	case brand.CodeLength == 4:
+		return Fault{Key: "code.wrong.front"}
+	}
+	return Fault{Key: "code.wrong.back"}
+}
+
+// ParseExpiry reads the month of a card in every form people write it, as the
+// script's readExpiry does, and says what is wrong with it.
+func ParseExpiry(text string, now time.Time) (card.Expiry, Fault) {
+	if text == "" {
+		return card.Expiry{}, Fault{Key: "expiry.empty"}
+	}
+	month, year, ok := expiryOf(page.ASCIIDigits(text))
+	e := card.Expiry{Month: month, Year: year}
+	switch {
+	case !ok:
+		return e, Fault{Key: "expiry.wrong"}
+	case month < 1 || month > 12:
+		return e, Fault{Key: "expiry.month"}
+	case e.Expired(now):
+		return e, Fault{Key: "expiry.past"}
+	}
+	if _, err := card.ParseExpiry(month, year, now); err != nil {
+		return e, Fault{Key: "expiry.wrong"}
+	}
+	return e, Fault{}
+}
+
+// expiryOf reads what people write: 10 / 30, 1030, 1/30, 10-2030, 102030, 2030-10.
+func expiryOf(text string) (month, year int, ok bool) {
 	parts := strings.FieldsFunc(text, func(c rune) bool { return c < '0' || '9' < c })
 	if len(parts) == 1 && len(parts[0]) > 2 {
 		parts = []string{parts[0][:2], parts[0][2:]}
 	}
 	if len(parts) != 2 {
-		return text
+		return 0, 0, false
 	}
-	month, year := parts[0], parts[1]
-	if len(month) == 4 {
-		month, year = year, month
+	if len(parts[0]) == 4 {
+		parts[0], parts[1] = parts[1], parts[0]
 	}
-	if len(month) == 1 {
-		month = "0" + month
+	if len(parts[0]) > 2 || len(parts[1]) != 2 && len(parts[1]) != 4 {
+		return 0, 0, false
 	}
-	return month + "/" + year
-}
-
-func allDigits(code secret.Bytes, length int) bool {
-	for _, b := range code.Reveal() {
-		if b < '0' || b > '9' {
-			return false
-		}
+	month, _ = strconv.Atoi(parts[0])
+	year, _ = strconv.Atoi(parts[1])
+	if len(parts[1]) == 2 {
+		year += 2000
 	}
-	return code.Len() == length
+	return month, year, true
 }
 
 // Answer is what the script of a form is told, which stays on the page and

@@ -63,6 +63,39 @@ func TestACardIsReadHoweverItIsWritten(t *testing.T) {
 	}
 }
 
+// TestMistakesAreToldInTheWordsOfTheScript would fail if who has no script were
+// told something else, or less.
+func TestMistakesAreToldInTheWordsOfTheScript(t *testing.T) {
+	const visa, amex = "4111111111111111", "378282246310005"
+	for name, c := range map[string]struct {
+		in        [3]string
+		id, wrong string
+	}{
+		"nothing":                              {[3]string{"", "10/40", "123"}, "number", "Enter your card number"},
+		"a Visa that is too short":             {[3]string{visa[:12], "10/40", "123"}, "number", "That card number is too short for Visa"},
+		"an American Express that is too long": {[3]string{amex + "5", "10/40", "1234"}, "number", "That card number is too long for American Express"},
+		"a number that no brand has":           {[3]string{"0000000000000000", "10/40", "123"}, "number", "Check the card number, it does not match any card"},
+		"a digit mistyped":                     {[3]string{"4111111111111112", "10/40", "123"}, "number", "Check the card number, it does not match any card"},
+		"month 13":                             {[3]string{visa, "13/40", "123"}, "expiry", "The month is between 01 and 12"},
+		"month 0":                              {[3]string{visa, "00/40", "123"}, "expiry", "The month is between 01 and 12"},
+		"a year that is over":                  {[3]string{visa, "10/20", "123"}, "expiry", "This card has expired"},
+		"too far ahead":                        {[3]string{visa, "10/2099", "123"}, "expiry", "Check the expiry date: month and year as on the card, not in the past"},
+		"no date":                              {[3]string{visa, "soon", "123"}, "expiry", "Check the expiry date: month and year as on the card, not in the past"},
+		"a date in Arabic digits":              {[3]string{visa, "١٠/٤٠", "123"}, "expiry", ""},
+		"four digits for Visa":                 {[3]string{visa, "10/40", "1234"}, "code", "Enter the 3-digit code on the back"},
+		"three for American Express":           {[3]string{amex, "10/40", "123"}, "code", "Enter the 4-digit code on the front"},
+		"four, and a digit mistyped":           {[3]string{"378282246310006", "10/40", "1234"}, "code", ""},
+		"four for no number yet":               {[3]string{"", "10/40", "1234"}, "code", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, form, _ := read(t, english(t), c.in)
+			if got := form.Field(c.id).Error; got != c.wrong {
+				t.Errorf("%q, want %q", got, c.wrong)
+			}
+		})
+	}
+}
+
 func TestMistakesStandAtTheirFields(t *testing.T) {
 	const visa, amex = "4111111111111111", "378282246310005"
 	for name, c := range map[string]struct {
