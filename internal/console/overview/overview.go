@@ -18,6 +18,7 @@ type Figures struct {
 	Total, Verified, Refused, Pending int
 	Share                             string // of those decided, "" while none is
 	Days                              []Day  // the oldest first
+	Most                              int    // what the highest bar stands for
 	Reasons                           []Reason
 }
 
@@ -66,7 +67,7 @@ func Count(rows []backend.Registration, first time.Time, days int) Figures {
 		f.Reasons = append(f.Reasons, Reason{name, reasons[name]})
 	}
 	slices.SortStableFunc(f.Reasons, func(a, b Reason) int { return b.Count - a.Count })
-	draw(f.Days)
+	f.Most = draw(f.Days)
 	return f
 }
 
@@ -76,9 +77,10 @@ const (
 	labelEvery           = 7 // days of a chart with many
 )
 
-// draw gives the days their bars, the tallest as high as the chart.
-func draw(days []Day) {
-	most := 1
+// draw gives the days their bars, the tallest as high as the chart, and returns
+// what that stands for.
+func draw(days []Day) (most int) {
+	most = 1
 	for _, d := range days {
 		most = max(most, d.Verified+d.Other)
 	}
@@ -93,4 +95,5 @@ func draw(days []Day) {
 			d.Label = d.Date.Format("2 Jan")
 		}
 	}
+	return most
 }

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"ccms/internal/console/backend"
@@ -75,6 +76,7 @@ func between(first, last time.Time, layout string, next func(time.Time) time.Tim
 // Chart is the bars of a report, in units of its own.
 type Chart struct {
 	High int
+	Most int // what a bar of the whole height or width stands for
 	Bars []Bar
 }
 
@@ -106,8 +108,8 @@ func shortName(name string) string {
 
 // Standing is a chart of lines that follow each other in time.
 func Standing(lines []Line) Chart {
-	c := Chart{High: chartHigh + labelRoom}
-	slot, scale := float64(chartWide)/float64(len(lines)), chartHigh/most(lines)
+	c := Chart{High: chartHigh + labelRoom, Most: most(lines)}
+	slot, scale := float64(chartWide)/float64(len(lines)), chartHigh/float64(c.Most)
 	every := (len(lines) + labels - 1) / labels
 	for i, l := range lines {
 		good, all := round(float64(l.Verified+l.Expired)*scale), round(float64(l.Total())*scale)
@@ -123,26 +125,26 @@ func Standing(lines []Line) Chart {
 
 // Lying is a chart of lines that only have names.
 func Lying(lines []Line) Chart {
-	c := Chart{High: rowHigh * len(lines)}
-	scale := chartWide / most(lines)
+	c := Chart{High: rowHigh * len(lines), Most: most(lines)}
+	scale := chartWide / float64(c.Most)
 	for i, l := range lines {
 		y := float64(i * rowHigh)
 		good, all := round(float64(l.Verified+l.Expired)*scale), round(float64(l.Total())*scale)
 		c.Bars = append(c.Bars, Bar{
 			Good: Box{0, y + labelRoom, good, labelRoom}, Rest: Box{good, y + labelRoom, round(all - good), labelRoom},
-			Label: l.Name, LabelY: y + 18,
+			Label: l.Name + ": " + strconv.Itoa(l.Total()), LabelY: y + 18,
 		})
 	}
 	return c
 }
 
 // most is the largest total, at least 1.
-func most(lines []Line) float64 {
+func most(lines []Line) int {
 	n := 1
 	for _, l := range lines {
 		n = max(n, l.Total())
 	}
-	return float64(n)
+	return n
 }
 
 func round(x float64) float64 { return math.Round(x*100) / 100 }
