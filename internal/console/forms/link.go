@@ -1,6 +1,7 @@
 package forms
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -77,20 +78,36 @@ type Look struct {
 	Scheme   string // light or dark, "" for the page's
 }
 
-// ReadLook reads the form of Builder from a query, whose get it is.
+// ReadLook reads the form of Builder from a query, whose get it is. What is none
+// of its options counts as not chosen: it would stand in what people copy.
 func ReadLook(get func(string) string) Look {
-	return Look{ReadPlace(get("place")), get("language"), get("scheme")}
+	l := Look{ReadPlace(get("place")), get("language"), get("scheme")}
+	if !chooses(languages(l), l.Language) {
+		l.Language = ""
+	}
+	if !chooses(schemes(l), l.Scheme) {
+		l.Scheme = ""
+	}
+	return l
+}
+
+func chooses(options []page.Option, value string) bool {
+	return slices.ContainsFunc(options, func(o page.Option) bool { return o.Value == value })
+}
+
+func languages(l Look) []page.Option {
+	return []page.Option{{Value: "", Text: "the person's"}, {Value: "en", Text: "English", On: l.Language == "en"}, {Value: "ar", Text: "Arabic", On: l.Language == "ar"}}
+}
+
+func schemes(l Look) []page.Option {
+	return []page.Option{{Value: "", Text: "as the page has them"}, {Value: "light", Text: "light", On: l.Scheme == "light"}, {Value: "dark", Text: "dark", On: l.Scheme == "dark"}}
 }
 
 // Builder is the form by which people choose how a card form looks, and where.
 func Builder(clients []backend.Client, l Look) []*page.Field {
 	return []*page.Field{
 		{ID: "place", Label: "Where the form stands", Hint: placeHint, Type: "select", Options: places(clients, l.Place)},
-		{ID: "language", Label: "Language", Type: "select", Options: []page.Option{
-			{Value: "", Text: "the person's"}, {Value: "en", Text: "English", On: l.Language == "en"}, {Value: "ar", Text: "Arabic", On: l.Language == "ar"},
-		}},
-		{ID: "scheme", Label: "Colours", Hint: "Of a frame; on our own page they are the person's.", Type: "select", Options: []page.Option{
-			{Value: "", Text: "as the page has them"}, {Value: "light", Text: "light", On: l.Scheme == "light"}, {Value: "dark", Text: "dark", On: l.Scheme == "dark"},
-		}},
+		{ID: "language", Label: "Language", Type: "select", Options: languages(l)},
+		{ID: "scheme", Label: "Colours", Hint: "Of a frame; on our own page they are the person's.", Type: "select", Options: schemes(l)},
 	}
 }

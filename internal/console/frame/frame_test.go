@@ -71,7 +71,7 @@ func newWorld(t *testing.T) *world {
 		Firm: frame.Routes{"GET /shoes": show, "GET /tools": deny, "POST /shoes": func(rw http.ResponseWriter, _ *http.Request, d frame.Desk) error {
 			w.done++
 			return page.Redirect(rw, d.Base()+"/shoes?done=made")
-		}},
+		}, "POST /shoes/polish": show},
 		Operators: frame.Routes{"GET /keys/{key}": show},
 	}}})
 	if err != nil {
@@ -139,9 +139,34 @@ func TestPagesAreShownToWhomTheyConcern(t *testing.T) {
 
 func TestWhoIsNotLoggedInLogsInAndComesBack(t *testing.T) {
 	w := newWorld(t)
-	for path, next := range map[string]string{"/console/firms/f1/test/shoes": "/console/firms/f1/test/shoes", "/console/operations/keys/k1": "/console/operations/keys/k1"} {
-		if got := w.ask(t, "GET", path, ""); got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/login?again=1&next="+url.QueryEscape(next) {
+	const shoes = "/console/firms/f1/test/shoes"
+	for path, next := range map[string]string{
+		"GET " + shoes: shoes, "GET /console/operations/keys/k1": "/console/operations/keys/k1",
+		"GET " + shoes + "?done=made&size=7%26": shoes + "?size=7%26", // what was selected, not what was done
+		"POST " + shoes:                         shoes,
+		"POST " + shoes + "/polish":             shoes, // where the form stands
+	} {
+		method, path, _ := strings.Cut(path, " ")
+		if got := w.ask(t, method, path, ""); got.Code != http.StatusSeeOther || got.Header().Get("Location") != "/login?again=1&next="+url.QueryEscape(next) {
 			t.Errorf("%s: %d to %s", path, got.Code, got.Header().Get("Location"))
+		}
+	}
+}
+
+// TestEveryPageWarnsOfTheEndOfTheSession would fail if a person were logged out
+// without a word, or led from there to an address that is none of a page.
+func TestEveryPageWarnsOfTheEndOfTheSession(t *testing.T) {
+	w := newWorld(t)
+	const shoes = "/console/firms/f1/test/shoes"
+	for asked, again := range map[string]string{
+		"GET " + shoes + "?size=7": shoes + "?size=7", "POST " + shoes + "/polish": shoes, "GET " + "/console/operations/keys/k1": "/console",
+	} {
+		method, path, _ := strings.Cut(asked, " ")
+		body := w.ask(t, method, path, "admin", "Sec-Fetch-Site", "same-origin").Body.String()
+		for _, text := range []string{`id="stay"`, `data-seconds="810"`, `data-warning="120"`, `data-person="jane-admin"`, "/assets/stay-", again} {
+			if !strings.Contains(body, text) {
+				t.Errorf("%s does not say %s:\n%s", asked, text, body)
+			}
 		}
 	}
 }
