@@ -17,7 +17,7 @@ func TestThisBuildHasNoCloudStorage(t *testing.T) {
 }
 
 // TestThePlainBuildHasNoneOfTheProvidersCode would break if the packages behind
-// the tag came in by another way: they take the binary from 25 to over 70 MB.
+// the tag came in by another way: they take the binary from 33 to 68 MB.
 func TestThePlainBuildHasNoneOfTheProvidersCode(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "ccms/cmd/ccms").Output()
 	if err != nil {
