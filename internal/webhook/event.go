@@ -25,18 +25,12 @@ const (
 	Test                 = "webhook.test"
 )
 
-// EventTypes are all events. The last two go to no endpoint that does not name
-// them: reveals would tell more hands than asked for them that a number was
-// seen, and a test is sent to the endpoint it is asked for.
+// EventTypes are all events, and those of an endpoint that names none (decision
+// D7). A test goes to the endpoint it is asked for, named there or not.
 func EventTypes() []string {
-	return append(DefaultEvents(), CardRevealed, Test)
-}
-
-// DefaultEvents are those of an endpoint that names none.
-func DefaultEvents() []string {
 	return []string{
 		RegistrationPending, RegistrationVerified, RegistrationRejected, RegistrationFailed,
-		CardEnabled, CardDisabled, CardDeleted,
+		CardEnabled, CardDisabled, CardDeleted, CardRevealed, Test,
 	}
 }
 

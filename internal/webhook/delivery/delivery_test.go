@@ -48,10 +48,10 @@ func TestWhoIsTold(t *testing.T) {
 	for _, eventType := range []string{webhook.CardRevealed, webhook.CardEnabled, webhook.CardDeleted} {
 		w.happens(event("firm_acme", eventType))
 	}
-	all.await(t, 2)
+	all.await(t, 3)
 	some.await(t, 1)
 	reveals.await(t, 1)
-	for name, r := range map[*receiver]string{all: "card.deleted card.enabled", some: "card.deleted", foreign: "", reveals: "card.revealed"} {
+	for name, r := range map[*receiver]string{all: "card.deleted card.enabled card.revealed", some: "card.deleted", foreign: "", reveals: "card.revealed"} {
 		var types []string
 		for _, m := range name.heard() {
 			types = append(types, regexp.MustCompile(`card\.[a-z]+`).FindString(m.body))

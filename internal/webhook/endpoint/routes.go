@@ -107,7 +107,7 @@ func (s *Service) handleCreate(r *http.Request, in createBody) (secret.Bytes, er
 	if err != nil {
 		return secret.Bytes{}, err
 	}
-	events := webhook.DefaultEvents()
+	events := webhook.EventTypes()
 	if in.Events != nil {
 		events = *in.Events
 	}
@@ -192,7 +192,7 @@ func checkEvents(events []string) error {
 }
 
 func wrongEvents() error {
-	return problem.Validation("Name events of the API description, each once and at least one; without the member an endpoint gets all but card.revealed.")
+	return problem.Validation("Name events of the API description, each once and at least one; without the member an endpoint gets all.")
 }
 
 func (s *Service) handleGet(r *http.Request, _ httpserver.None) (view, error) {
