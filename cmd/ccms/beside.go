@@ -71,7 +71,9 @@ func (c *auditVerifyCmd) Run(ctx context.Context, p *program) error {
 }
 
 // auditHeadCmd is ccms audit head.
-type auditHeadCmd struct{}
+type auditHeadCmd struct {
+	Output string `short:"o" enum:"json" default:"json" help:"json."`
+}
 
 // Run implements the command.
 func (c *auditHeadCmd) Run(ctx context.Context, p *program) error {
@@ -79,7 +81,7 @@ func (c *auditHeadCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return desk.Beside(s, p.stdout, "json").HeadAudit(ctx)
+	return desk.Beside(s, p.stdout, c.Output).HeadAudit(ctx)
 }
 
 // auditExportCmd is ccms audit export.

@@ -156,6 +156,15 @@ func report(stderr io.Writer, err error) int {
 	return exitFailed
 }
 
+// ended leaves out that a server was told to stop before it was ready, while it
+// waited for a database perhaps: that is how it is stopped.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
 // upCmd is ccms up.
 type upCmd struct {
 	TLS    bool `help:"Serve everything over HTTPS with an own certificate authority."`
@@ -169,7 +178,7 @@ func (c *upCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	s.Demo = !c.NoDemo
-	return boot.Up(ctx, s)
+	return ended(ctx, boot.Up(ctx, s))
 }
 
 // serviceCmd is ccms eureka, login, creditcard and portal.
@@ -182,7 +191,7 @@ func (serviceCmd) Run(ctx context.Context, p *program, k *kong.Context) error {
 	if err != nil {
 		return err
 	}
-	return boot.One(ctx, name, s)
+	return ended(ctx, boot.One(ctx, name, s))
 }
 
 // configCmd holds ccms config print.

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -38,5 +41,20 @@ func TestWhatACommandLineGives(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAServerStoppedBeforeItWasReadyDidNotFail(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	cut := fmt.Errorf("open store: %w", context.Canceled)
+	if err := ended(ctx, cut); err == nil {
+		t.Error("nobody stopped it, and it did not fail")
+	}
+	stop()
+	if err := ended(ctx, cut); err != nil {
+		t.Error(err)
+	}
+	if err := ended(ctx, errors.New("disk full")); err == nil {
+		t.Error("another failure is passed over")
 	}
 }
