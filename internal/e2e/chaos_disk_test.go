@@ -98,7 +98,7 @@ func TestFaultsOfADisk(t *testing.T) {
 		return
 	}
 	p, tr := onDisk(t, filepath.Join(d.dir, "data"))
-	for i := range 4 {
+	for i := range 3 {
 		t.Run(fmt.Sprint("full ", i+1), func(t *testing.T) {
 			tr.suffer(t, fault{
 				name: "disk full", between: "ccms up, its store", lasts: max(8*time.Second, lasting(t)),

@@ -49,7 +49,7 @@ type fault struct {
 }
 
 func lasting(t testing.TB) time.Duration {
-	n, err := strconv.Atoi(cmp.Or(os.Getenv(chaosSecondsEnv), "4"))
+	n, err := strconv.Atoi(cmp.Or(os.Getenv(chaosSecondsEnv), "3"))
 	if err != nil {
 		t.Fatal(err)
 	}
