@@ -103,7 +103,7 @@ func TestAnImportRegistersEachLineOnce(t *testing.T) {
 
 // writeCards writes a file of cards of which each hundredth is refused, and
 // returns their numbers.
-func writeCards(t *testing.T, dir string, lines int) (file string, numbers []string) {
+func writeCards(t testing.TB, dir string, lines int) (file string, numbers []string) {
 	t.Helper()
 	var text strings.Builder
 	text.WriteString("card_number,expiry_date,cvv,cardholder_name,reference\r\n")
@@ -126,7 +126,7 @@ func writeCards(t *testing.T, dir string, lines int) (file string, numbers []str
 }
 
 // clientFlags are the flags that name service and client.
-func clientFlags(t *testing.T, dir string, p *process, firm firmClient) []string {
+func clientFlags(t testing.TB, dir string, p *process, firm firmClient) []string {
 	t.Helper()
 	text, err := json.Marshal(map[string]string{"client_id": firm.id, "client_secret": firm.secret})
 	if err == nil {
@@ -140,7 +140,7 @@ func clientFlags(t *testing.T, dir string, p *process, firm firmClient) []string
 
 // importer runs the command on a file.
 type importer struct {
-	t    *testing.T
+	t    testing.TB
 	file string
 	args []string
 }
