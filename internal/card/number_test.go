@@ -348,3 +348,23 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestANumberThatIsNoneSaysWhatItIsMissing(t *testing.T) {
+	for number, want := range map[string]struct {
+		brand  string
+		misfit int
+	}{
+		"411111111111": {"Visa", -1}, "4111111111111111": {"Visa", 0}, "4111111111111112": {"Visa", 0}, "41111111111111111111": {"Visa", 1},
+		"37828224631000": {"American Express", -1}, "3782822463100055": {"American Express", 1}, "401178": {"Elo", -1},
+	} {
+		b, misfit, ok := Default().Claim([]byte(number))
+		if !ok || b.Name != want.brand || misfit != want.misfit {
+			t.Errorf("%s: %s, %d, %t", number, b.Name, misfit, ok)
+		}
+	}
+	for _, number := range []string{"", "0000000000000000", "4111 1111", "411111111111111x"} {
+		if b, _, ok := Default().Claim([]byte(number)); ok {
+			t.Errorf("%q is taken for a %s", number, b.Name)
+		}
+	}
+}

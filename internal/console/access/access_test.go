@@ -167,7 +167,7 @@ func TestRulesAreChanged(t *testing.T) {
 		t.Errorf("asked %q", w.Changes)
 	}
 	w.Answers["PUT "+rules] = consoletest.Refusal("bin_deny takes BINs of 6 to 8 digits.")
-	consoletest.Says(t, w.Post("admin", "/settings/rules", "deny", "12"), http.StatusBadRequest, `href="#deny">bin_deny takes`, "12</textarea>")
+	consoletest.Says(t, w.Post("admin", "/settings/rules", "deny", "12"), http.StatusBadRequest, `href="#deny">“Refuse these prefixes” takes BINs`, "12</textarea>")
 	consoletest.Says(t, w.Post("admin", "/settings/rules", "deny", strings.Repeat("4", 130<<10)), http.StatusRequestEntityTooLarge)
 	consoletest.Says(t, w.Post("admin", "/settings/name", "name", ""), http.StatusBadRequest, `href="#name">Enter the name of the firm`)
 	w.Leads(w.Post("admin", "/settings/name", "name", "Boots"), firm+"/settings?done=name", "PUT "+login+` {"name":"Boots"}`)

@@ -19,8 +19,9 @@ type Sheet struct {
 }
 
 // Refused puts what a service said of a form to the field it names, else to the
-// top; fields says by which words of a sentence which field is meant. Errors that
-// are no refusal are returned.
+// top; fields says by which words of a sentence which field is meant. Where a word
+// is the name of a member, as programs send it, the field's label stands in its
+// place. Errors that are no refusal are returned.
 func (h *Sheet) Refused(err error, fields map[string]string) error {
 	e, ok := errors.AsType[*problem.Error](err)
 	if !ok || e.Kind != problem.Invalid && e.Kind != problem.Conflict {
@@ -29,6 +30,9 @@ func (h *Sheet) Refused(err error, fields map[string]string) error {
 	for word, id := range fields {
 		if f := h.Form.Field(id); f != nil && strings.Contains(e.Details, word) {
 			f.Error = e.Details
+			if strings.Contains(word, "_") {
+				f.Error = strings.ReplaceAll(e.Details, word, "“"+f.Label+"”")
+			}
 			return nil
 		}
 	}
