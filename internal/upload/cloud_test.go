@@ -107,6 +107,26 @@ func TestWhatAProviderRefusesIsNotRepeated(t *testing.T) {
 	}
 }
 
+// TestAFileThatShrinksLeavesNoObject would break if half a file could be taken
+// for a whole one.
+func TestAFileThatShrinksLeavesNoObject(t *testing.T) {
+	text, _ := place(t)
+	b := opened(t, under(t, text, "shrinks/"))
+	path := written(t, t.TempDir(), "a.log", strings.Repeat("x", 20<<20))
+	b.cfg.Progress = func(sent, _ int64) {
+		if sent >= 10<<20 {
+			_ = os.Truncate(path, sent)
+		}
+	}
+	c, err := b.Send(t.Context(), path)
+	if err == nil {
+		t.Fatalf("sent: %+v", c)
+	}
+	if size, ok, err := b.objects.Look(t.Context(), c.Key); ok || err != nil {
+		t.Errorf("%d bytes lie there, %v", size, err)
+	}
+}
+
 func TestAURLThatLeadsNowhereIsRefused(t *testing.T) {
 	for _, text := range []string{"", "ccms.log", "ftp://host/folder", "s3://bucket?nonsense=1", "gs://bucket?nonsense=1"} {
 		if b, err := Open(t.Context(), Config{URL: text}); err == nil {

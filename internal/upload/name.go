@@ -1,7 +1,6 @@
 package upload
 
 import (
-	"crypto/md5" // nothing rests on it but a comparison that providers offer
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -18,7 +17,6 @@ type measured struct {
 	size   int64
 	day    time.Time // when it was last written
 	sha256 []byte
-	md5    []byte
 }
 
 // measure reads f to its present end.
@@ -30,12 +28,12 @@ func measure(f *os.File) (m measured, err error) {
 	if !info.Mode().IsRegular() {
 		return m, errors.New("is no file")
 	}
-	long, short := sha256.New(), md5.New()
-	n, err := io.Copy(io.MultiWriter(long, short), io.LimitReader(f, info.Size()))
+	sum := sha256.New()
+	n, err := io.Copy(sum, io.LimitReader(f, info.Size()))
 	if err == nil && n != info.Size() {
 		err = errChanged
 	}
-	return measured{size: n, day: info.ModTime(), sha256: long.Sum(nil), md5: short.Sum(nil)}, err
+	return measured{size: n, day: info.ModTime(), sha256: sum.Sum(nil)}, err
 }
 
 // sumBytes of a checksum are in a name: enough that no two files share it.

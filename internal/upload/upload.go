@@ -42,7 +42,6 @@ type objects interface {
 type content struct {
 	io.Reader
 	Size int64 // bytes
-	MD5  []byte
 }
 
 // Config says where copies go.
@@ -153,7 +152,7 @@ func (b *Bucket) try(ctx context.Context, f *os.File, m measured, key string) (t
 		return false, err
 	}
 	r := &counted{Reader: io.LimitReader(f, m.size), total: m.size, tell: b.cfg.Progress}
-	if err := b.objects.Put(ctx, key, content{r, m.size, m.md5}); err != nil {
+	if err := b.objects.Put(ctx, key, content{r, m.size}); err != nil {
 		return false, err
 	}
 	if r.sent != m.size {
