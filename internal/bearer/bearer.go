@@ -147,6 +147,9 @@ func (c *Checker) check(ctx context.Context, token string, digest identity.Diges
 	if errors.Is(err, errCannotTell) {
 		p, err = c.verifier.Unverified(token) // the login service decides alone
 	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return identity.Principal{}, problem.TimedOut(err) // while its keys were fetched
+	}
 	if err != nil {
 		return identity.Principal{}, err
 	}
