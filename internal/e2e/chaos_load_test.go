@@ -234,8 +234,10 @@ func (tr *traffic) learn(what, path string, answer []byte, o *order) (wrong stri
 }
 
 // known are the codes of an answer that a fault may bring: contract sections 5.2
-// and 5.3, decision A5.
+// and 5.3, decisions A5 and D5. Go's client sends a request that has a key again
+// by itself when its connection dies, and may find the first one at work.
 var known = map[int][]string{
+	http.StatusConflict:           {"IDEMPOTENCY_IN_PROGRESS"},
 	http.StatusServiceUnavailable: {"SERVICE_UNAVAILABLE", "DATABASE_ERROR"},
 	http.StatusGatewayTimeout:     {"TIMEOUT"},
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,12 +14,9 @@ import (
 	"time"
 )
 
-// How long a fault lasts, in seconds, but for the pauses, which last ten at
-// least; and the file the table is added to.
-const (
-	chaosSecondsEnv = "CCMS_CHAOS_SECONDS"
-	chaosTableEnv   = "CCMS_CHAOS_TABLE"
-)
+// chaosSecondsEnv is how long a fault lasts, in seconds; but pauses last ten at
+// least, and full disks eight.
+const chaosSecondsEnv = "CCMS_CHAOS_SECONDS"
 
 // A fault is over when nothing has failed, and nothing has been waiting, for
 // calm; it must be over within patience: twice the wait of the breaker, and the
@@ -94,7 +90,7 @@ func (tr *traffic) suffer(t *testing.T, f fault) row {
 	if len(r.bad) > 5 {
 		t.Errorf("and %d more", len(r.bad)-5)
 	}
-	r.write(t)
+	t.Log(r)
 	return r
 }
 
@@ -145,10 +141,7 @@ func (r *row) count(all []result, over time.Time) {
 	}
 }
 
-const tableHead = `| fault | between | requests | refused | acknowledged | lost | first success after ms | steady after ms | longest answer ms |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |
-`
-
+// String is the row in Markdown; the columns are those of docs/faults.md.
 func (r row) String() string {
 	var refused []string
 	for _, what := range slices.Sorted(maps.Keys(r.refused)) {
@@ -160,27 +153,6 @@ func (r row) String() string {
 		}
 		return strconv.FormatInt(max(0, d.Milliseconds()), 10)
 	}
-	return fmt.Sprintf("| %s | %s | %d | %s | %d | %d | %s | %s | %d |\n", r.name, r.between, r.requests,
+	return fmt.Sprintf("| %s | %s | %d | %s | %d | %d | %s | %s | %d |", r.name, r.between, r.requests,
 		cmp.Or(strings.Join(refused, ", "), "0"), r.acknowledged, r.lost, since(r.first), since(r.steady), r.longest.Milliseconds())
-}
-
-// write adds the row to the table.
-func (r row) write(t testing.TB) {
-	t.Log(r.String())
-	name := os.Getenv(chaosTableEnv)
-	if name == "" {
-		return
-	}
-	head := ""
-	if _, err := os.Stat(name); err != nil {
-		head = tableHead
-	}
-	f, err := os.OpenFile(filepath.Clean(name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := f.WriteString(head + r.String()); err != nil {
-		t.Error(err)
-	}
 }
