@@ -13,7 +13,7 @@ func TestCompletionKnowsEveryCommandAndFlag(t *testing.T) {
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		t.Run(shell, func(t *testing.T) {
 			app, _ := testApp(t)
-			script, err := completion(shell, app.Model, config.Table())
+			script, err := completionScript(shell, app.Model, config.Table())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -35,7 +35,7 @@ func TestCompletionKnowsEveryCommandAndFlag(t *testing.T) {
 
 func TestCompletionOfAnUnknownShellIsAnError(t *testing.T) {
 	app, _ := testApp(t)
-	if _, err := completion("tcsh", app.Model, nil); err == nil {
+	if _, err := completionScript("tcsh", app.Model, nil); err == nil {
 		t.Error("no error for tcsh")
 	}
 }
@@ -48,7 +48,7 @@ func TestBashCompletes(t *testing.T) {
 		return
 	}
 	app, _ := testApp(t)
-	script, err := completion("bash", app.Model, config.Table())
+	script, err := completionScript("bash", app.Model, config.Table())
 	if err != nil {
 		t.Fatal(err)
 	}

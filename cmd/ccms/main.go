@@ -258,7 +258,7 @@ type completionCmd struct {
 
 // Run implements the command.
 func (c *completionCmd) Run(p *program) error {
-	script, err := completion(c.Shell, p.app.Model, config.Table())
+	script, err := completionScript(c.Shell, p.app.Model, config.Table())
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ var onlyFor = map[string][]string{
 }
 
 // openToCommands is what the command line may import (rule 2).
-var openToCommands = []string{"internal/boot", "internal/boot/desk", "internal/config", "client", "internal/cardimport", "internal/harden", "internal/upload"}
+var openToCommands = []string{"internal/boot", "internal/boot/desk", "internal/config", "client", "internal/cardimport", "internal/completion", "internal/harden", "internal/upload"}
 
 // domains never import each other (rule 3).
 var domains = []string{"internal/login", "internal/firm", "internal/creditcard", "internal/registration", "internal/eureka/registry",
