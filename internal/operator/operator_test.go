@@ -328,9 +328,9 @@ func TestATaskOfAProcessThatWasKilledHasStopped(t *testing.T) {
 		if err := killed.start(t.Context(), "test/one", func(context.Context, *note) error { <-end; return nil }); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Hour)
+		time.Sleep(10 * time.Minute)
 		if got := other.state(t); got != Running {
-			t.Errorf("after an hour it is %s", got)
+			t.Errorf("after ten minutes it is %s", got)
 		}
 		fault.Add(storetest.Rule{Collection: collection, Err: errors.New("killed")}) // it says nothing any more
 		time.Sleep(silence + beat)
@@ -388,7 +388,7 @@ func TestAMoveIsToldByEveryProcess(t *testing.T) {
 		goesOn := rotation.Progress{Service: "test", Job: rotation.JobRewrap, State: rotation.Running, Values: 9, Passed: 3, Moved: 2}
 		at.at.Store(&goesOn)
 		tells(there, goesOn, true)
-		time.Sleep(time.Hour) // it stands still, and is alive
+		time.Sleep(10 * time.Minute) // it stands still, and is alive
 		tells(there, goesOn, true)
 		done := rotation.Progress{Service: "test", Job: rotation.JobRewrap, State: rotation.Done, Values: 9, Passed: 9, Moved: 9}
 		failed := done

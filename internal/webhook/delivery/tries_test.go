@@ -92,15 +92,15 @@ func TestAnEndpointThatAsksToBeLeftAloneIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				began, well := time.Now(), false
-				f := &far{}
-				f.answer = func(webhook.Delivery) (webhook.Answer, time.Duration) {
-					if well {
+				began := time.Now()
+				var well atomic.Bool
+				f := &far{answer: func(webhook.Delivery) (webhook.Answer, time.Duration) {
+					if well.Load() {
 						return status(200), 0
 					}
 					return status(http.StatusTooManyRequests, "Retry-After", c.asks), 0
-				}
-				w := inBubble(t, f, 5*time.Second)
+				}}
+				w := inBubble(t, f, 20*time.Second)
 				hook := w.create(acme, farURL)
 				const events = 50
 				w.many(events, "firm_acme")
@@ -109,8 +109,8 @@ func TestAnEndpointThatAsksToBeLeftAloneIs(t *testing.T) {
 				if n := len(f.heard()); n != c.calls {
 					t.Errorf("%d calls within %s", n, c.left)
 				}
-				well = true
-				time.Sleep(2 * time.Hour)
+				well.Store(true)
+				time.Sleep(70 * time.Minute)
 				if all := w.log(acme, hook.ID, "?status=delivered").Data; len(all) != events {
 					t.Errorf("%d of %d were delivered afterwards", len(all), events)
 				}
@@ -206,29 +206,32 @@ func TestWhatWaitsFollowsTheEndpoint(t *testing.T) {
 }
 
 // TestTheLogIsBounded: an event stays for thirty days, and of one that is sent
-// again and again the last twenty attempts.
+// again and again the last twenty attempts. The store's clock is thirty days
+// ahead, but for five minutes.
 func TestTheLogIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := &far{answer: func(webhook.Delivery) (webhook.Answer, time.Duration) { return status(200), 0 }}
-		w := inBubble(t, f, time.Hour)
+		w := newWorld(t, func(w *world) {
+			w.cfg.Client, w.cfg.Poll = f, time.Minute
+			w.now = func() time.Time { return time.Now().Add(5*time.Minute - 30*24*time.Hour) }
+		})
 		hook := w.create(acme, farURL)
 		stop := w.run()
 		e := event("firm_acme", webhook.CardEnabled)
 		w.happens(e)
 		for range 25 {
-			time.Sleep(time.Minute)
+			time.Sleep(time.Second)
 			w.do(acme, "POST", "/v1/webhooks/"+hook.ID+"/replay", `{"event_id":"`+e.ID+`"}`)
 		}
-		time.Sleep(time.Minute)
-		stop()
-		time.Sleep(29 * 24 * time.Hour)
+		time.Sleep(4 * time.Minute)
 		if all := w.log(acme, hook.ID, "").Data; len(all) != 1 || len(all[0].Attempts) != 20 || len(f.heard()) != 26 {
-			t.Errorf("after 29 days and %d calls the log has %+v", len(f.heard()), all)
+			t.Errorf("just before thirty days, after %d calls, the log has %+v", len(f.heard()), all)
 		}
-		time.Sleep(25 * time.Hour)
+		time.Sleep(time.Minute)
 		if all := w.log(acme, hook.ID, "").Data; len(all) != 0 {
-			t.Errorf("after 30 days it has %+v", all)
+			t.Errorf("after thirty days it has %+v", all)
 		}
+		stop()
 	})
 }
