@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { launch, logIn, open } from "./lib/browser.mjs";
 import { newDesk, newOperator } from "./lib/desk.mjs";
 import { Site } from "./lib/firm.mjs";
-import { look } from "./lib/look.mjs";
+import { look, picture } from "./lib/look.mjs";
 import { start, until } from "./lib/product.mjs";
 
 let product, browser, operator;
@@ -62,6 +62,9 @@ test("what the form builder gives to copy shows the form in a frame", async (t) 
   await send(page, "Show");
   assert.equal(await page.getAttribute(".example", "dir"), "rtl");
   await look(page, "console-builder-frame");
+  await page.setViewportSize({ width: 900, height: 1000 });
+  await picture(page, "guide-form-builder", { fullPage: false });
+  await page.setViewportSize({ width: 1280, height: 800 });
   assert.equal(await page.locator("[data-copy] button:has-text('Copy')").count(), 5);
   const [call, markup, script, policy] = await page.locator(".snippet code").allTextContents();
   assert.match(call, new RegExp(`"mode":"embed","origin":"${site.origin}"`));

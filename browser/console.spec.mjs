@@ -94,6 +94,11 @@ both("make a client, whose secret is shown once; change it, rotate, revoke (T-50
   assert.deepEqual(await Promise.all(["manage", "reveal"].map((s) => page.isChecked(`[name='scopes.cards:${s}']`))), [true, false]);
   assert.equal(await page.isChecked("[name='scopes.webhooks:manage']"), false);
   await see("console-client");
+  if (kind === "mouse") {
+    await page.goto(`${base}/clients`);
+    await look(page, "console-clients");
+    await page.goBack();
+  }
   await hand.type("#origins", "https://shop.example");
   await hand.choose(button("Save"));
   await page.waitForSelector("text=The client is changed");

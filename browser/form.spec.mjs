@@ -94,7 +94,7 @@ describe("what stands in the field", () => {
 
   test("typed expiry dates", async (t) => {
     const page = await form(t);
-    for (const [keys, want] of [["10/30", "10 / 30▮"], ["10 / 30", "10 / 30▮"], ["10 30", "10 / 30▮"], ["1/", "01 / ▮"], ["1030", "10 / 30▮"], ["1/30", "01 / 30▮"], ["330", "03 / 30▮"], ["102030", "10 / 2030▮"]]) {
+    for (const [keys, want] of [["10/30", "10 / 30▮"], ["10 / 30", "10 / 30▮"], ["10 30", "10 / 30▮"], ["1/", "01 / ▮"], ["2", "02 / ▮"], ["1", "1▮"], ["12", "12 / ▮"], ["1030", "10 / 30▮"], ["1/30", "01 / 30▮"], ["330", "03 / 30▮"], ["102030", "10 / 2030▮"]]) {
       await page.fill("#expiry", "");
       await page.focus("#expiry");
       await page.keyboard.type(keys);
@@ -237,7 +237,15 @@ test("leaving a field says what nothing typed elsewhere can mend, and no more", 
   assert.match(await leave("number", "4242424242424241"), /does not match any card/);
   assert.match(await leave("number", "42424242"), /too short for Visa/);
   assert.match(await leave("expiry", "1330"), /between 01 and 12/);
+  assert.match(await leave("expiry", `00/${year}`), /between 01 and 12/);
   assert.match(await leave("expiry", "0120"), /has expired/);
+  const now = new Date();
+  const month = String(now.getUTCMonth() + 1).padStart(2, "0");
+  assert.equal(await leave("expiry", `${month}/${now.getUTCFullYear()}`), "", "a card is good through its month");
+  assert.equal(await leave("expiry", `${month}/${now.getUTCFullYear() + 20}`), "");
+  assert.match(await leave("expiry", `12/${now.getUTCFullYear() + 21}`), /Check the expiry date/);
+  assert.match(await leave("number", "0000000000000000"), /does not match any card/);
+  assert.match(await leave("number", `${amex}55`), /too long for American Express/);
   await leave("number", visa);
   assert.equal(await page.textContent("#number-error"), "");
   assert.match(await leave("code", "12"), /3-digit code/);

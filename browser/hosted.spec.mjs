@@ -111,6 +111,8 @@ describe("T-37: what becomes of a link", () => {
     const see = (name) => kind === "mouse" && look(page, name);
     const { url } = await plain();
     await page.goto(url);
+    const name = await page.$eval("#name", (e) => Object.fromEntries([...e.attributes].map((a) => [a.name, a.value])));
+    assert.deepEqual([name.type, name.autocomplete, name.inputmode, name.dir, name.maxlength], ["text", "cc-name", undefined, undefined, undefined]);
     await see("hosted-form");
     await hand.choose("main button[type=submit]");
     await page.waitForSelector("#summary li:nth-child(4)");

@@ -53,8 +53,8 @@ export async function look(page, name) {
   await page.emulateMedia({ colorScheme: null });
 }
 
-// picture keeps a picture of the page as it is.
-export async function picture(page, name) {
+// picture keeps a picture of the page as it is, or of what a window shows of it.
+export async function picture(page, name, { fullPage = true } = {}) {
   await mkdir(artefacts, { recursive: true });
-  await page.screenshot({ path: `${artefacts}${name}.png`, fullPage: true, animations: "disabled" });
+  await page.screenshot({ path: `${artefacts}${name}.png`, fullPage, animations: "disabled" });
 }
