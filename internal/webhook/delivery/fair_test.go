@@ -79,11 +79,11 @@ func TestASlowFirmDoesNotMoveAnothersP99(t *testing.T) {
 	for name, c := range map[string]crowd{
 		"nobody": {},
 		"10,000 events wait for an endpoint of 15 s":           {firms: 1, endpoints: 1, events: 10_000, answer: status(200), takes: 15 * time.Second},
-		"all endpoints of a firm hang":                         {firms: 1, endpoints: 20, events: 50, answer: hanging, takes: 15 * time.Second},
-		"more endpoints hang than there are places":            {firms: 8, endpoints: 20, events: 3, answer: hanging, takes: 15 * time.Second, known: true},
+		"all endpoints of a firm hang":                         {firms: 1, endpoints: 20, events: 30, answer: hanging, takes: 15 * time.Second},
+		"more endpoints hang than there are places":            {firms: 4, endpoints: 20, events: 3, answer: hanging, takes: 15 * time.Second, known: true},
 		"one asks to be left alone":                            {firms: 1, endpoints: 1, events: 300, answer: busy},
 		"nobody can tell whether another firm is suspended":    {firms: 3, endpoints: 1, events: 5, answer: status(200), asked: 2 * time.Second},
-		"one fails at once, and everything is tried at a time": {firms: 1, endpoints: 20, events: 20, answer: status(500)},
+		"one fails at once, and everything is tried at a time": {firms: 1, endpoints: 10, events: 10, answer: status(500)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -95,7 +95,7 @@ func TestASlowFirmDoesNotMoveAnothersP99(t *testing.T) {
 					return status(200), quick
 				}}
 				w := newWorld(t, func(w *world) {
-					w.cfg.Client, w.cfg.Poll, w.cfg.Parallel = f, time.Second, 128
+					w.cfg.Client, w.cfg.Poll, w.cfg.Parallel = f, time.Second, 64
 					w.cfg.Suspended = func(ctx context.Context, firm string) (bool, error) {
 						if firm != "firm_acme" && c.asked > 0 {
 							<-time.After(c.asked)
