@@ -22,6 +22,7 @@ func TestTheOperatorsGuidesWork(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer p.kill()
+			signUp(t, newClient(t), p, "you") // the one who becomes an operator
 			if n := runGuide(t, p, page); n < least {
 				t.Fatalf("found %d blocks", n)
 			}
