@@ -44,7 +44,11 @@ func Up(ctx context.Context, start Start) (err error) {
 // openUp opens what the services of one machine share: keys, made the first
 // time, and the store.
 func (p *process) openUp(ctx context.Context) error {
-	if err := datadir.MakeKeys(p.Dir.File("keys")); err != nil {
+	makeKeys := datadir.MakeKeys
+	if !p.Settings.Keyring.URL.IsZero() {
+		makeKeys = datadir.MakeCredential
+	}
+	if err := makeKeys(p.Dir.File("keys")); err != nil {
 		return err
 	}
 	credential, err := datadir.OpenCredential(p.Settings.Internal.CredentialFile)

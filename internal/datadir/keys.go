@@ -80,16 +80,35 @@ func createCredential(path string) error {
 	return nil
 }
 
-// MakeKeys creates the root keys and the internal credential that are missing
-// in the folder.
+// LostKey is what to do when a root key is missing where there was one.
+const LostKey = "what the store holds is sealed under it: put it back, from a copy or a backup"
+
+// MakeKeys creates the root keys and the internal credential in the folder. The
+// credential is made last: where it is there, a root key that is not was lost,
+// and a new one in its place would open nothing.
 func MakeKeys(folder string) error {
+	_, err := os.Lstat(filepath.Join(folder, credential))
+	complete := err == nil
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return fmt.Errorf("create key folder: %w", err)
 	}
 	for _, name := range rootKeys() {
-		if err := keyring.CreateFile(filepath.Join(folder, name)); err != nil && !errors.Is(err, fs.ErrExist) {
+		path := filepath.Join(folder, name)
+		if _, err := os.Lstat(path); complete && errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("the root key %s is missing: %s", path, LostKey)
+		}
+		if err := keyring.CreateFile(path); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
+	}
+	return MakeCredential(folder)
+}
+
+// MakeCredential creates the internal credential in the folder, unless there is
+// one.
+func MakeCredential(folder string) error {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("create key folder: %w", err)
 	}
 	return createCredential(filepath.Join(folder, credential))
 }

@@ -69,3 +69,36 @@ func TestNewKeysReplaceNothing(t *testing.T) {
 		t.Errorf("a key was replaced: %v", err)
 	}
 }
+
+func TestARootKeyThatWasLostIsNotMadeAnew(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "keys")
+	for range 2 { // the second makes nothing
+		if err := MakeKeys(folder); err != nil {
+			t.Fatal(err)
+		}
+	}
+	login, cards := filepath.Join(folder, "login.key"), filepath.Join(folder, "creditcard.key")
+	if err := os.Remove(cards); err != nil {
+		t.Fatal(err)
+	}
+	if err := MakeKeys(folder); err == nil || err.Error() != "the root key "+cards+" is missing: "+LostKey {
+		t.Errorf("got %v", err)
+	}
+	if _, err := os.Stat(cards); err == nil {
+		t.Error("it was made all the same")
+	}
+	// Without the credential, which comes last, a start was cut off.
+	before, err := os.ReadFile(login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(folder, credential)); err != nil {
+		t.Fatal(err)
+	}
+	if err := MakeKeys(folder); err != nil {
+		t.Error(err)
+	}
+	if after, err := os.ReadFile(login); err != nil || string(after) != string(before) {
+		t.Errorf("a key that was there changed: %v", err)
+	}
+}

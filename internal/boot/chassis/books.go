@@ -2,8 +2,8 @@ package chassis
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"ccms/internal/audit"
@@ -20,7 +20,11 @@ func (p *Process) OpenRing(ctx context.Context, collection, file string) (*keyri
 		return nil, err
 	}
 	alone := p.Settings.Store.URL.Scheme() == "sqlite" // it serves one process
-	return keyring.Open(ctx, keyring.Config{Root: root, DB: p.DB, Collection: collection, Alone: alone})
+	ring, err := keyring.Open(ctx, keyring.Config{Root: root, DB: p.DB, Collection: collection, Alone: alone})
+	if errors.Is(err, keyring.ErrRoot) {
+		err = fmt.Errorf("%w: put back the one that was kept with it, as %s or by keyring.url", err, p.Dir.File("keys", file))
+	}
+	return ring, err
 }
 
 // OpenAudit opens the record of a service; it is closed after all work ended.
@@ -85,11 +89,11 @@ func (p *Process) Holds(service, file string) bool {
 	if len(p.Services) > 0 {
 		return false
 	}
-	if !p.Settings.Keyring.URL.IsZero() {
-		return p.Settings.Store.URL.Scheme() == "sqlite" // all services share the root
+	named := !p.Settings.Keyring.URL.IsZero()
+	if p.Settings.Store.URL.Scheme() == "sqlite" { // all services share it: a key that is missing is told, not passed over
+		return named || p.Dir.Occupied()
 	}
-	_, err := os.Stat(p.Dir.File("keys", file))
-	return err == nil
+	return !named && p.Dir.Has("keys", file)
 }
 
 // minTokenLife is the life of firms' tokens, which no setting shortens.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ccms/internal/certs"
+	"ccms/internal/datadir"
 	"ccms/internal/secret"
 	"ccms/internal/secret/wire"
 	"ccms/internal/trust"
@@ -30,7 +31,11 @@ func (p *Process) rootKey(own string) (keyring.Root, error) {
 	}
 	root, err := keyring.OpenFile(own)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w: %s", err, SharedKeys)
+		advice := SharedKeys
+		if p.Settings.Store.URL.Scheme() == "sqlite" {
+			advice = datadir.LostKey
+		}
+		err = fmt.Errorf("%w: %s", err, advice)
 	}
 	return root, err
 }
