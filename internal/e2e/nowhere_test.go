@@ -5,7 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,12 +17,15 @@ import (
 )
 
 // TestSecretsAreNowhere uses values that occur nowhere else and then looks for
-// them in every log line, answer, metric, file, database page and write-ahead
-// log. It would fail if a number, code, password or token were kept or shown
+// them in every log line, answer, metric, span, file, database page and
+// write-ahead log. It would fail if a number, code, password or token were kept or shown
 // in the clear anywhere; that it can see at all is shown by the username,
 // which is kept in the clear.
 func TestSecretsAreNowhere(t *testing.T) {
-	p := start(t, "--log.format", "json")
+	spans := new(lockedBuffer)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(spans, r.Body) }))
+	t.Cleanup(collector.Close)
+	p := start(t, "--log.format", "json", "--trace.url", collector.URL, "--trace.percent", "100")
 	c := newClient(t)
 	who := signUp(t, c, p, "canary-holder")
 	number, second := randomCard(t), randomCard(t)
@@ -72,6 +78,17 @@ func TestSecretsAreNowhere(t *testing.T) {
 		t.Error("the log does not show the masked path")
 	}
 	checkLimits(t, p)
+	if err := p.stop(); err != nil { // with which the last spans leave
+		t.Error(err)
+	}
+	sent := []byte(spans.String())
+	expectNot(t, "the spans", sent, secrets)
+	expectNot(t, "the spans", sent, map[string]string{"address": who.email, "username": who.name, "path": "************"})
+	for _, route := range []string{"/api/customer/creditcard", "/api/customer/login", "/verify"} {
+		if !bytes.Contains(sent, []byte(`"`+route+`"`)) {
+			t.Errorf("no span tells of %s, so this says little: %.500s", route, sent)
+		}
+	}
 }
 
 // expectNowhere looks for the secrets, and for codeShape, in the answers, the
@@ -85,18 +102,24 @@ func expectNowhere(t *testing.T, p *process, answers []byte, kept string, secret
 		t.Fatalf("the search does not even find %s in the store", kept)
 	}
 	for where, content := range places {
-		for what, value := range secrets {
-			for _, form := range forms(value) {
-				if at := bytes.Index(content, []byte(form)); at >= 0 {
-					t.Errorf("%s in %s: …%s…", what, where, around(content, at))
-				}
-			}
-		}
-		if at := codeShape.FindIndex(content); at != nil {
-			t.Errorf("a security code in %s: …%s…", where, around(content, at[0]))
-		}
+		expectNot(t, where, content, secrets)
 	}
 	return places
+}
+
+// expectNot looks for the secrets, and for codeShape, in content.
+func expectNot(t *testing.T, where string, content []byte, secrets map[string]string) {
+	t.Helper()
+	for what, value := range secrets {
+		for _, form := range forms(value) {
+			if at := bytes.Index(content, []byte(form)); at >= 0 {
+				t.Errorf("%s in %s: …%s…", what, where, around(content, at))
+			}
+		}
+	}
+	if at := codeShape.FindIndex(content); at != nil {
+		t.Errorf("a security code in %s: …%s…", where, around(content, at[0]))
+	}
 }
 
 // codeShape is the code of the test in any shape in which it could be kept
