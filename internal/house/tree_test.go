@@ -46,7 +46,7 @@ type tree struct {
 var onlyTests = []string{"internal/house", "internal/e2e", "internal/store/storetest"}
 
 // skipped folders hold no source of ours.
-var skipped = []string{"testdata", "node_modules", "bin", "dist", "ccms-data"}
+var skipped = []string{"testdata", "node_modules", "bin", "dist", "target", "ccms-data"}
 
 // readTree parses every Go file of fsys.
 func readTree(fsys fs.FS) (*tree, error) {
