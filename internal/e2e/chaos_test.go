@@ -3,9 +3,7 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -140,7 +138,7 @@ func (s *site) between(pair string) []*proxy {
 		}
 	}
 	if len(all) == 0 {
-		s.t.Fatal(fmt.Sprintf("there is no link %s in %s", pair, filepath.Base(s.dir)))
+		s.t.Fatalf("there is no link %s", pair)
 	}
 	return all
 }
