@@ -210,6 +210,13 @@ func (p *Process) Run(ctx context.Context, ready func() error, beside ...func(co
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
+	copies, err := p.copies(ctx)
+	if err != nil {
+		return err
+	}
+	if copies != nil {
+		beside = append(beside, copies)
+	}
 	run := lifecycle.Process{Work: append(beside, p.watch), CloseIdle: p.closeIdle, Ready: ready}
 	for _, s := range p.Services {
 		run.Services = append(run.Services, s.runs())

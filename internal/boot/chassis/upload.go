@@ -1,0 +1,28 @@
+package chassis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"ccms/internal/upload"
+)
+
+// copies is the work of copying full log files to where upload.url says; nil for
+// none. A build without cloud storage refuses the setting.
+func (p *Process) copies(ctx context.Context) (func(context.Context) error, error) {
+	s := p.Settings.Log
+	if s.Upload.IsZero() {
+		return nil, nil
+	}
+	b, err := upload.Open(ctx, upload.Config{URL: s.Upload.Reveal()})
+	if err != nil {
+		return nil, fmt.Errorf("upload.url: %w", err)
+	}
+	if s.File == "" {
+		return nil, b.Close() // it is there for ccms upload
+	}
+	return func(ctx context.Context) error {
+		return errors.Join(upload.Logs{Bucket: b, Path: s.File, Log: p.Log.Logger}.Run(ctx), b.Close())
+	}, nil
+}
