@@ -49,7 +49,7 @@ func (p *process) wirePortal(s *chassis.Service) error {
 	}
 	form.Routes(s.Mux)
 	desk, err := console.New(console.Config{
-		Upstream: services, PublicURL: p.Public.String(), Sessions: sessions,
+		Upstream: services, PublicURL: p.Public.String(), Sessions: sessions, Idle: p.Settings.Login.SessionIdle,
 		More: []frame.Part{operations.Part(operations.Config{
 			Services: services, Registry: &upstream.Client{Transport: toRegistry{p, p.Registry}, Vouch: trust.Vouch},
 		})},

@@ -165,7 +165,7 @@ func (w *world) fill(t *testing.T) {
 	var webhook struct {
 		ID string `json:"id"`
 	}
-	w.c.must(t, 201, "POST", w.CreditCard+"/v1/webhooks", `{"url":"https://hooks.acme.invalid/ccms"}`, &webhook, w.all.auth()...)
+	w.c.must(t, 201, "POST", w.CreditCard+"/v1/webhooks", `{"url":"https://hooks.acme.invalid/ccms","events":["registration.verified"]}`, &webhook, w.all.auth()...)
 	w.objects["link"], w.objects["webhook"], w.objects["client"] = link.ID, webhook.ID, w.all.id
 	var members struct {
 		Data []struct {

@@ -259,10 +259,5 @@ func TestACursorShowsNothingOfAnotherFirm(t *testing.T) {
 		w.put(other, "test", n)
 	}
 	p := decode[page](t, w.do(acmeTest, "GET", "/v1/cards?limit=1", ""))
-	foreign := decode[page](t, w.do(otherTest, "GET", "/v1/cards?cursor="+*p.Next, ""))
-	for _, c := range foreign.Data {
-		if _, err := w.service.Card(t.Context(), other, c.Token); err != nil {
-			t.Errorf("another firm's cursor showed %+v", c)
-		}
-	}
+	want(t, w.do(otherTest, "GET", "/v1/cards?cursor="+*p.Next, ""), 400, "VALIDATION_ERROR")
 }

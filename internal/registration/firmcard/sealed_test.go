@@ -58,7 +58,7 @@ func TestCardsUnderADestroyedKeyAreUnreadable(t *testing.T) {
 	must(t, err)
 	must(t, ring.Destroy(t.Context(), acme+"/test", 1))
 	w.clock.pass(2 * time.Minute)
-	if a := w.reveal(acmeTest, mine.Token); a.status != 500 || strings.Contains(a.body, "4111") {
+	if a := w.reveal(acmeTest, mine.Token); a.status != 403 || strings.Contains(a.body, "4111") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	if a := w.reveal(otherTest, theirs.Token); a.status != 200 {
