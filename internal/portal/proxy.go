@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ccms/internal/httpserver"
@@ -43,8 +44,8 @@ func (s *Service) pass(service string) httpserver.Handler {
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if broken, ok := errors.AsType[*problem.Error](err); ok {
-				err = broken
+			if body, ok := r.Context().Value(passedKey{}).(*passed); ok && body.broken.Load() {
+				err = brokenBody(err)
 			} else {
 				err = upstream.Unreachable(r.Context(), err)
 			}
@@ -63,7 +64,9 @@ func (s *Service) pass(service string) httpserver.Handler {
 			defer whole.Close()
 			r.Body, r.ContentLength, r.TransferEncoding = whole, whole.length(), nil
 		} else if r.ContentLength > 0 {
-			r.Body = passed{r.Body}
+			body := &passed{ReadCloser: r.Body}
+			r = r.WithContext(context.WithValue(r.Context(), passedKey{}, body))
+			r.Body = body
 		}
 		proxy.ServeHTTP(w, r)
 		return nil
@@ -98,15 +101,21 @@ func brokenBody(err error) error {
 	return problem.Validation("Send the whole body without long pauses.").Because(err)
 }
 
-// passed is a body on its way to a service. Its error says that it was the
-// client who broke off: the transport returns it as its own.
-type passed struct{ io.ReadCloser }
+// passed is a body on its way to a service. It remembers that it was the client
+// who broke off: what the transport returns then may be that the service, which
+// waits for the rest, has gone.
+type passed struct {
+	io.ReadCloser
+	broken atomic.Bool
+}
+
+type passedKey struct{}
 
 // Read implements io.Reader.
-func (b passed) Read(p []byte) (int, error) {
+func (b *passed) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF {
-		err = brokenBody(err)
+		b.broken.Store(true)
 	}
 	return n, err
 }
