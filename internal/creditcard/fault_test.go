@@ -98,6 +98,7 @@ func TestAGuessThatCannotBeRecordedIsRefusedAllTheSame(t *testing.T) {
 func TestAnActStandsWhenOnlyItsOutcomeIsNotRecorded(t *testing.T) {
 	w := newWorld(t)
 	c := w.add("alice", visa)
+	w.settle()
 	w.db.Add(storetest.Rule{Collection: "Audit", Op: storetest.Insert, Skip: 1, Err: errDisk})
 	want(t, w.delete("alice", c.id()), 200, "")
 	w.settle()

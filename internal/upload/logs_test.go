@@ -1,7 +1,6 @@
 package upload
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"ccms/internal/logging"
+	"ccms/internal/logging/logtest"
 )
 
 // TestFullLogFilesAreSent lets package logging fill files while Logs runs, and
@@ -36,7 +36,7 @@ func TestFullLogFilesAreSent(t *testing.T) {
 	written(t, dir, "ccms.log.old", "not ours\n")
 	write("first 1", "first 2") // the second is in the file written to
 	synctest.Test(t, func(t *testing.T) {
-		s, said := newShelf(), new(bytes.Buffer)
+		s, said := newShelf(), new(logtest.Buffer)
 		ctx, cancel := context.WithCancel(t.Context())
 		over := make(chan error, 1)
 		go func() {
@@ -45,12 +45,7 @@ func TestFullLogFilesAreSent(t *testing.T) {
 		expect := func(when string, want ...string) {
 			t.Helper()
 			synctest.Wait()
-			var got []string
-			for _, k := range s.keys() {
-				got = append(got, s.kept[k])
-			}
-			slices.Sort(got)
-			if !slices.Equal(got, want) {
+			if got, _ := s.texts(); !slices.Equal(got, want) {
 				t.Errorf("%s: %q, want %q", when, got, want)
 			}
 		}
@@ -60,7 +55,7 @@ func TestFullLogFilesAreSent(t *testing.T) {
 		time.Sleep(time.Minute)
 		expect("a minute later", "first 1\n", "first 2\n", "second 1\n")
 
-		s.failing = 2
+		s.fail(2)
 		write("third 1", "third 2")
 		time.Sleep(time.Minute)
 		expect("while the provider is away", "first 1\n", "first 2\n", "second 1\n")
@@ -69,11 +64,11 @@ func TestFullLogFilesAreSent(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		expect("when it is back", "first 1\n", "first 2\n", "second 1\n", "second 2\n", "third 1\n")
-		puts := s.puts
+		_, puts := s.texts()
 		time.Sleep(time.Hour)
 		expect("at rest", "first 1\n", "first 2\n", "second 1\n", "second 2\n", "third 1\n")
-		if s.puts != puts {
-			t.Errorf("%d files were sent again", s.puts-puts)
+		if _, n := s.texts(); n != puts {
+			t.Errorf("%d files were sent again", n-puts)
 		}
 		cancel()
 		if err := <-over; err != nil {

@@ -54,6 +54,20 @@ func (s *shelf) Put(_ context.Context, key string, c content) error {
 
 func (s *shelf) Close() error { return nil }
 
+// fail makes the next n calls of Put fail.
+func (s *shelf) fail(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failing = n
+}
+
+// texts returns what is kept, in order, and how often something was sent.
+func (s *shelf) texts() ([]string, int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Values(s.kept)), s.puts
+}
+
 func (s *shelf) keys() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,10 +163,11 @@ func (w *world) hook(as, id string) hookView {
 func TestAnEndpointThatFailsForFiveDaysIsDisabled(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		fails := true
+		var fails atomic.Bool
+		fails.Store(true)
 		f := &far{}
 		f.answer = func(d webhook.Delivery) (webhook.Answer, time.Duration) {
-			if fails {
+			if fails.Load() {
 				return status(500), 0
 			}
 			return status(200), 0
@@ -174,7 +176,7 @@ func TestAnEndpointThatFailsForFiveDaysIsDisabled(t *testing.T) {
 		hook := w.create(acme, farURL)
 		stop := w.run()
 		for half := range 4 * 2 { // four days of failures, and one success
-			fails = half < 7
+			fails.Store(half < 7)
 			w.happens(event("firm_acme", webhook.CardEnabled))
 			time.Sleep(12 * time.Hour)
 			if half == 6 && w.hook(acme, hook.ID).Failing.IsZero() {
@@ -184,7 +186,7 @@ func TestAnEndpointThatFailsForFiveDaysIsDisabled(t *testing.T) {
 		if h := w.hook(acme, hook.ID); h.Status != "enabled" || !h.Failing.IsZero() {
 			t.Errorf("after a success it is %+v", h)
 		}
-		fails = true
+		fails.Store(true)
 		for range 12 {
 			w.happens(event("firm_acme", webhook.CardEnabled))
 			time.Sleep(12 * time.Hour)
@@ -206,7 +208,7 @@ func TestAnEndpointThatFailsForFiveDaysIsDisabled(t *testing.T) {
 				t.Errorf("%s of a disabled one: %d %s", path, a.status, a.body)
 			}
 		}
-		fails = false
+		fails.Store(false)
 		if h := read[hookView](t, w.do(acme, "PATCH", "/v1/webhooks/"+hook.ID, `{"status":"enabled"}`), 200); h.Status != "enabled" || h.Reason != "" || !h.Failing.IsZero() {
 			t.Errorf("enabled again it is %+v", h)
 		}
