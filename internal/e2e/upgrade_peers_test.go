@@ -3,11 +3,12 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,13 +24,9 @@ func TestAnUpgradeCostsNoRequest(t *testing.T) {
 	install(t, before, installed)
 	binary = installed
 	t.Cleanup(func() { binary = before })
-	release := filepath.Join(t.TempDir(), "ccms-next") // the same program under another version
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", release, "ccms/cmd/ccms").CombinedOutput(); err != nil {
+	release := filepath.Join(t.TempDir(), "ccms-next") // the same program, built otherwise
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", release, "ccms/cmd/ccms").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
-	}
-	next := version(t, release)
-	if version(t, installed) == next {
-		t.Fatalf("both builds are %s", next)
 	}
 	cl := startCluster(t)
 	people, c, machine := cl.people(8), cl.client(), watch(t)
@@ -59,15 +56,13 @@ func TestAnUpgradeCostsNoRequest(t *testing.T) {
 			t.Errorf("%s %s: %d %v, %v into the upgrade", s.method, s.path, s.status, s.err, s.begun.Sub(began))
 		}
 	}
+	now, err := os.Stat(installed)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, m := range cl.members() {
-		var info struct {
-			App struct {
-				Version string `json:"version"`
-			} `json:"app"`
-		}
-		newClient(t).must(t, 200, "GET", m.url+"/actuator/info", nil, &info)
-		if !strings.HasSuffix(next, info.App.Version) {
-			t.Errorf("%s is still %s, not %s", filepath.Base(m.dir), info.App.Version, next)
+		if runs, err := os.Stat(fmt.Sprintf("/proc/%d/exe", m.cmd.Process.Pid)); err != nil || !os.SameFile(now, runs) {
+			t.Errorf("%s still runs the program of before: %v", filepath.Base(m.dir), err)
 		}
 	}
 	t.Logf("%d instances replaced in %v, %d requests at %d/s, %d timed out while the machine stood still", len(cl.members()), took, len(all), perSecond, stood)
@@ -79,16 +74,6 @@ func install(t *testing.T, program, at string) {
 	if out, err := exec.CommandContext(t.Context(), "install", "-m", "755", program, at).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-}
-
-// version is what a program says of itself.
-func version(t *testing.T, program string) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), program, "version").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSpace(string(out))
 }
 
 // healthy waits until ccms doctor --quick finds the server of a folder well.

@@ -21,6 +21,14 @@ def find(client, name):
     return len(application.up_instances) if application else 0
 
 
+async def awake():
+    """The client's heartbeat, in a thread and a loop of its own, shares a lock
+    with this loop and does not wake it on release: a loop that sleeps would
+    sleep on."""
+    while True:
+        await asyncio.sleep(0.1)
+
+
 async def main():
     client = eureka_client.EurekaClient(
         eureka_server=os.environ["EUREKA_URL"],
@@ -34,6 +42,7 @@ async def main():
     )
     await client.start()
     loop = asyncio.get_running_loop()
+    waking = loop.create_task(awake())
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         command, _, rest = line.strip().partition(" ")
         if command == "find":
@@ -43,6 +52,7 @@ async def main():
             say("ok")
         elif command == "stop":
             await client.stop()
+            waking.cancel()
             say("ok")
             os._exit(0)  # its heartbeat outlives stop
         else:
