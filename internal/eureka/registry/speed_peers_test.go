@@ -165,6 +165,9 @@ func (c *contestant) measure(n int, d time.Duration, next func(i int) []byte) st
 	wg.Wait()
 	took, used := time.Since(begin), c.cpu()-before
 	all := slices.Concat(times...)
+	if len(all) == 0 {
+		return "–"
+	}
 	slices.Sort(all)
 	return fmt.Sprintf("%.0f/s, %d µs CPU, p99 %.1f ms", float64(len(all))/took.Seconds(),
 		(used / time.Duration(len(all))).Microseconds(), ms(all[len(all)*99/100]))
@@ -239,7 +242,9 @@ func (c *contestant) figures(n, per int, d time.Duration) []string {
 	}
 	one := c.dial()
 	for _, r := range register {
-		one.send(r, io.Discard)
+		if one.send(r, io.Discard); c.t.Failed() {
+			c.t.FailNow()
+		}
 	}
 	one.Close()
 	full, delta := call("GET", "/eureka/apps/", ""), call("GET", "/eureka/apps/delta", "")
@@ -295,7 +300,8 @@ func (r *race) run(t *testing.T, jar string, d time.Duration) {
 	for i, start := range []func() *contestant{
 		func() *contestant {
 			return launch(t, "reference", func(port string) *exec.Cmd {
-				return exec.Command("java", "-Xmx1g", "-jar", jar, "--server.port="+port, "--eureka.server.use-read-only-response-cache=true")
+				return exec.Command("java", "-Xmx1g", "-jar", jar, "--server.port="+port, "--eureka.server.use-read-only-response-cache=true",
+					"--server.tomcat.max-keep-alive-requests=-1") // by default it hangs up after 100
 			})
 		},
 		func() *contestant {
