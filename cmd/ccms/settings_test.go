@@ -21,8 +21,13 @@ type testGrammar struct {
 		Create struct {
 			Name string `help:"Of the firm." required:""`
 		} `cmd:"" help:"Create a firm."`
-		List struct{} `cmd:"" help:"List firms."`
+		List struct {
+			Output string `short:"o" enum:"text,json" default:"text" help:"text or json."`
+		} `cmd:"" help:"List firms."`
 	} `cmd:"" help:"Firms."`
+	Backup struct {
+		File string `arg:"" type:"path" help:"File."`
+	} `cmd:"" help:"Backup."`
 	Completion struct {
 		Shell string `arg:"" enum:"bash,zsh,fish" help:"Shell."`
 	} `cmd:"" help:"Completion script."`

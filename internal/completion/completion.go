@@ -17,13 +17,15 @@ type place struct {
 	commands []suggestion
 	flags    []suggestion
 	values   []string // of its argument, where they can be listed
+	files    bool     // its argument is a file
 }
 
 // A suggestion is a word with what it does. Values and path say what may
 // stand after a flag; neither is anything, or nothing after a boolean.
 type suggestion struct {
 	word, help string
-	alone      bool // a boolean flag: nothing stands after it
+	short      string // "-o", "" for none
+	alone      bool   // a boolean flag: nothing stands after it
 	values     []string
 	path       bool
 }
@@ -66,6 +68,7 @@ func placesOf(app *kong.Application, values map[string]Value) []place {
 			if a.Enum != "" {
 				p.values = append(p.values, a.EnumSlice()...)
 			}
+			p.files = p.files || takesFile(a.Tag.Type) || a.Name == "file" || a.Name == "path"
 		}
 		all = append(all, p)
 		at := len(all) - 1
@@ -85,16 +88,26 @@ func suggest(f *kong.Flag, v Value) suggestion {
 	if f.Enum != "" {
 		s.values = f.EnumSlice()
 	}
-	s.path = v.Path || strings.Contains(f.Tag.Type, "path") || strings.Contains(f.Tag.Type, "file")
+	if f.Short != 0 {
+		s.short = "-" + string(f.Short)
+	}
+	s.path = v.Path || takesFile(f.Tag.Type)
 	return s
 }
 
-// afterFlags gives the arms of a shell's case on the flag before the cursor:
-// list for those with listed values, files for those that take a path, and
-// nothing for the others. A boolean has no arm.
+// takesFile reports whether kong's type of a value is a file's path.
+func takesFile(kind string) bool {
+	return strings.Contains(kind, "path") || strings.Contains(kind, "file")
+}
+
+// afterFlags gives the arms of a shell's case on the command and the flag before
+// the cursor: list for those with listed values, files for those that take a
+// path, and nothing for the others. A boolean has no arm. The flags of the
+// program may stand after every command; those of a command take what it says,
+// for -o is not the same everywhere.
 func afterFlags(places []place, list func(values []string) string, files, nothing string) string {
 	arms := map[string][]string{}
-	for _, p := range places {
+	for i, p := range places {
 		for _, f := range p.flags {
 			action := nothing
 			switch {
@@ -105,14 +118,19 @@ func afterFlags(places []place, list func(values []string) string, files, nothin
 			case f.path:
 				action = files
 			}
-			if !slices.Contains(arms[action], f.word) {
-				arms[action] = append(arms[action], f.word)
+			at := quote(p.path + " ")
+			if i == 0 {
+				at = "*' '"
+			}
+			arms[action] = append(arms[action], at+f.word)
+			if f.short != "" {
+				arms[action] = append(arms[action], at+f.short)
 			}
 		}
 	}
 	var b strings.Builder
 	for action, flags := range sortedArms(arms) {
-		fmt.Fprintf(&b, "    %s) %s ;;\n", strings.Join(flags, "|"), action)
+		fmt.Fprintf(&b, "    (%s) %s ;;\n", strings.Join(flags, "|"), action)
 	}
 	return b.String()
 }
@@ -154,8 +172,12 @@ func words(all []suggestion) []string {
 func bashCompletion(places []place) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# bash completion for ccms; load it with: source <(ccms completion bash)
+_ccms_files() {
+  compopt -o filenames 2>/dev/null
+  mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+}
 _ccms() {
-  local cur=${COMP_WORDS[COMP_CWORD]} flag=${COMP_WORDS[COMP_CWORD-1]} at= word i
+  local cur=${COMP_WORDS[COMP_CWORD]} flag=${COMP_WORDS[COMP_CWORD-1]} at= word files= flags= i
   COMPREPLY=()
   if [[ $cur == = ]]; then cur=; elif [[ $flag == = ]]; then flag=${COMP_WORDS[COMP_CWORD-2]}; fi
   for ((i = 1; i < COMP_CWORD; i++)); do
@@ -164,28 +186,37 @@ _ccms() {
     %s) at=$at/$word ;;
     esac
   done
-  case $flag in
+  case "$at $flag" in
 %s  esac
-  local all=%s
   case $at in
 `, pathsBelow(places), afterFlags(places,
 		func(values []string) string {
 			return fmt.Sprintf(`COMPREPLY=($(compgen -W %s -- "$cur")); return`, quote(strings.Join(values, " ")))
-		}, `COMPREPLY=($(compgen -f -- "$cur")); return`, "return"),
-		quote(strings.Join(words(places[0].flags), " ")))
+		}, `_ccms_files; return`, "return"))
 	for _, p := range places {
 		own := append(words(p.commands), p.values...)
+		fmt.Fprintf(&b, "  %s) word=%s", quote(p.path), quote(strings.Join(own, " ")))
 		if p.path != "" {
-			own = append(own, words(p.flags)...)
+			fmt.Fprintf(&b, " flags=%s", quote(strings.Join(words(p.flags), " ")))
 		}
-		fmt.Fprintf(&b, "  %s) word=%s ;;\n", quote(p.path), quote(strings.Join(own, " ")))
+		if p.files {
+			b.WriteString(" files=yes")
+		}
+		b.WriteString(" ;;\n")
 	}
-	b.WriteString(`  esac
-  [[ $cur == -* ]] && word+=" $all"
+	fmt.Fprintf(&b, `  esac
+  if [[ $cur == -* ]]; then
+    word+=" $flags "%s
+  elif [[ $files ]]; then
+    _ccms_files
+    return
+  elif [[ ! $word ]]; then
+    word=$flags
+  fi
   COMPREPLY=($(compgen -W "$word" -- "$cur"))
 }
-complete -o bashdefault -o default -F _ccms ccms
-`)
+complete -F _ccms ccms
+`, quote(strings.Join(words(places[0].flags), " ")))
 	return b.String()
 }
 
@@ -195,14 +226,18 @@ func zshCompletion(places []place) string {
 	fmt.Fprintf(&b, `#compdef ccms
 # zsh completion for ccms; load it with: source <(ccms completion zsh)
 _ccms() {
-  local at= word
+  local at= word flag=${words[CURRENT-1]} files=
   local -a commands flags all
   for word in ${words[2,CURRENT-1]}; do
     case $at/$word in
     (%s) at=$at/$word ;;
     esac
   done
-  case ${words[CURRENT-1]} in
+  if [[ ${words[CURRENT]} == --*=* ]]; then
+    flag=${words[CURRENT]%%%%=*}
+    compset -P '*='
+  fi
+  case "$at $flag" in
 %s  esac
 `, pathsBelow(places), afterFlags(places,
 		func(values []string) string { return "compadd -- " + strings.Join(values, " ") + "; return" },
@@ -217,12 +252,21 @@ _ccms() {
 		for _, v := range p.values {
 			values = append(values, suggestion{word: v})
 		}
-		fmt.Fprintf(&b, "  (%s)\n    commands=(%s)\n    flags=(%s) ;;\n", quote(p.path), described(append(p.commands, values...)), described(flags))
+		files := ""
+		if p.files {
+			files = "\n    files=yes"
+		}
+		fmt.Fprintf(&b, "  (%s)\n    commands=(%s)\n    flags=(%s)%s ;;\n", quote(p.path), described(append(p.commands, values...)), described(flags), files)
 	}
 	b.WriteString(`  esac
+  if [[ ${words[CURRENT]} == -* ]]; then
+    _describe -t options option flags
+    _describe -t settings setting all
+    return
+  fi
+  [[ -n $files ]] && _files
   _describe -t commands command commands
-  _describe -t options option flags
-  [[ ${words[CURRENT]} == -* ]] && _describe -t settings setting all
+  [[ -z $files && ${#commands} -eq 0 ]] && _describe -t options option flags
 }
 if [[ $funcstack[1] == _ccms ]]; then _ccms "$@"; else compdef _ccms ccms; fi
 `)
@@ -242,16 +286,17 @@ func described(all []suggestion) string {
 	return strings.Join(parts, " ")
 }
 
-// fishCompletion asks fish which words stand before the cursor.
+// fishCompletion asks fish which words stand before the cursor. Unquoted, an
+// empty variable makes the whole word vanish there.
 func fishCompletion(places []place) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# fish completion for ccms; load it with: ccms completion fish | source
 function __ccms_at
   set -l at
   for word in (commandline -opc)[2..]
-    switch $at/$word
+    switch "$at/$word"
       case %s
-        set at $at/$word
+        set at "$at/$word"
     end
   end
   test "$at" = "$argv[1]"
@@ -266,11 +311,18 @@ complete -c ccms -f
 		if len(p.values) > 0 {
 			fmt.Fprintf(&b, "complete -c ccms%s -a %s\n", here, quote(strings.Join(p.values, " ")))
 		}
+		if p.files {
+			fmt.Fprintf(&b, "complete -c ccms%s -F\n", here)
+		}
 		if p.path == "" {
 			here = "" // the program's flags may stand after every command
 		}
 		for _, f := range p.flags {
-			fmt.Fprintf(&b, "complete -c ccms%s -l %s -d %s%s\n", here, strings.TrimPrefix(f.word, "--"), quote(f.help), fishValue(f))
+			name := "-l " + strings.TrimPrefix(f.word, "--")
+			if f.short != "" {
+				name += " -s " + strings.TrimPrefix(f.short, "-")
+			}
+			fmt.Fprintf(&b, "complete -c ccms%s %s -d %s%s\n", here, name, quote(f.help), fishValue(f))
 		}
 	}
 	return b.String()
