@@ -150,12 +150,13 @@ func TestEveryRouteAsksWhoIsThere(t *testing.T) {
 		token  string
 		status int
 		code   string
+		tells  string // WWW-Authenticate, of RFC 6750
 	}{
-		{"", 401, "UNAUTHORIZED"},
-		{"expired", 403, "TOKEN_EXPIRED"},
-		{"unverified", 403, "UNVERIFIED_ACCOUNT"},
-		{"account-only", 403, "FORBIDDEN"},
-		{"firm", 403, "FORBIDDEN"},
+		{"", 401, "UNAUTHORIZED", "Bearer"},
+		{"expired", 403, "TOKEN_EXPIRED", `Bearer error="invalid_token"`},
+		{"unverified", 403, "UNVERIFIED_ACCOUNT", ""},
+		{"account-only", 403, "FORBIDDEN", `Bearer error="insufficient_scope", scope="cards"`},
+		{"firm", 403, "FORBIDDEN", `Bearer error="insufficient_scope", scope="cards"`},
 	}
 	for _, c := range routes {
 		for _, who := range callers {
@@ -163,8 +164,8 @@ func TestEveryRouteAsksWhoIsThere(t *testing.T) {
 				c.as = who.token
 				a := w.do(c)
 				want(t, a, who.status, who.code)
-				if (who.status == 401) != (a.header.Get("WWW-Authenticate") != "") {
-					t.Errorf("WWW-Authenticate is %q", a.header.Get("WWW-Authenticate"))
+				if got := a.header.Get("WWW-Authenticate"); got != who.tells {
+					t.Errorf("WWW-Authenticate is %q, want %q", got, who.tells)
 				}
 			})
 		}

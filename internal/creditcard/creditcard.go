@@ -135,11 +135,11 @@ func (s *Service) cardholder(r *http.Request) (identity.Principal, error) {
 	case err != nil:
 		return p, err
 	case p.Subject == "" || p.FirmID != "" || p.ClientID != "":
-		return p, problem.Denied("This path is for cardholders; firms register cards at /register.")
+		return p, problem.NeedsScope(identity.ScopeCards).With("This path is for cardholders; firms register cards at /register.")
 	case !p.Validated:
 		return p, problem.Unverified()
 	case !p.Has(identity.ScopeCards):
-		return p, problem.Denied("This path needs a token with the scope cards.")
+		return p, problem.NeedsScope(identity.ScopeCards)
 	}
 	return p, nil
 }

@@ -84,7 +84,7 @@ func (s *Service) Person(r *http.Request) (identity.Principal, error) {
 	case err != nil:
 		return p, err
 	case p.ClientID != "" || p.FirmID != "" || p.Subject == "":
-		return p, problem.Denied("This path is for people who are logged in, not for clients.")
+		return p, problem.NeedsScope(identity.ScopeAccount).With("This path is for people who are logged in, not for clients.")
 	case !p.Validated:
 		return p, problem.Unverified()
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,8 +68,8 @@ func WriteError(log *slog.Logger, w http.ResponseWriter, r *http.Request, err er
 	status := statuses[e.Kind]
 	logCause(log, r, e, status)
 	h := w.Header()
-	if status == http.StatusUnauthorized && h.Get("WWW-Authenticate") == "" {
-		h.Set("WWW-Authenticate", challenge(r))
+	if c := challenge(r, e); c != "" && h.Get("WWW-Authenticate") == "" {
+		h.Set("WWW-Authenticate", c)
 	}
 	if e.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
@@ -107,26 +108,42 @@ func logCause(log *slog.Logger, r *http.Request, e *problem.Error, status int) {
 // digits masked (decision A2).
 func Path(r *http.Request) string { return card.MaskRuns(r.URL.EscapedPath()) }
 
-// challenge is the WWW-Authenticate of RFC 6750: it names an error only when a
-// token was sent.
-func challenge(r *http.Request) string {
-	if r.Header.Get("Authorization") == "" && !r.URL.Query().Has("token") {
+// challenge is the WWW-Authenticate of RFC 6750 section 3, "" where none is due.
+// A 401 names an error only when a token was sent (decision A3). An expired token
+// is 403 by the contract; its challenge tells clients that know RFC 6750 alone
+// what it is.
+func challenge(r *http.Request, e *problem.Error) string {
+	switch {
+	case e.Scope != "":
+		return `Bearer error="insufficient_scope", scope="` + e.Scope + `"`
+	case errors.Is(e, problem.ExpiredToken()), e.Kind == problem.Unauthorized && sentToken(r):
+		return `Bearer error="invalid_token"`
+	case e.Kind == problem.Unauthorized:
 		return "Bearer"
 	}
-	return `Bearer error="invalid_token"`
+	return ""
+}
+
+// sentToken reports whether r carries a token. One of another scheme is none:
+// RFC 6750 section 3.1 counts it as a caller who did not know better.
+func sentToken(r *http.Request) bool {
+	values := r.Header.Values("Authorization")
+	return slices.ContainsFunc(values, isBearer) || len(values) == 0 && r.URL.Query().Has("token")
+}
+
+func isBearer(authorization string) bool {
+	scheme, _, _ := strings.Cut(authorization, " ")
+	return strings.EqualFold(scheme, "Bearer")
 }
 
 // Bearer returns the token of the Authorization header, "" when there is none
 // or more than one.
 func Bearer(r *http.Request) string {
 	values := r.Header.Values("Authorization")
-	if len(values) != 1 {
+	if len(values) != 1 || !isBearer(values[0]) {
 		return ""
 	}
-	scheme, token, ok := strings.Cut(values[0], " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
+	_, token, _ := strings.Cut(values[0], " ")
 	return strings.TrimSpace(token)
 }
 

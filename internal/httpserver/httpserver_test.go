@@ -57,6 +57,12 @@ func start(t *testing.T, change func(*httpserver.Config)) *server {
 			panic("secret-word")
 		case "wait":
 			return problem.Throttled(1500 * time.Millisecond)
+		case "scope":
+			return problem.NeedsScope("cards:read")
+		case "role":
+			return problem.Denied("Ask somebody else.")
+		case "expired":
+			return problem.ExpiredToken()
 		}
 		return problem.NoToken()
 	})
@@ -210,6 +216,12 @@ func TestHeadersThatGoWithAnError(t *testing.T) {
 		{"429 rounds Retry-After up", "GET", "/fails/wait", nil, "Retry-After", "2"},
 		{"401 without a token challenges", "GET", "/me", nil, "Www-Authenticate", "Bearer"},
 		{"401 with a bad token says so", "GET", "/me", []string{"Authorization", "Bearer bad"}, "Www-Authenticate", `Bearer error="invalid_token"`},
+		{"401 with two tokens says so", "GET", "/me", []string{"Authorization", "Bearer bad", "Authorization", "bearer bad"}, "Www-Authenticate", `Bearer error="invalid_token"`},
+		{"401 with a token in the query says so", "GET", "/me?token=bad", nil, "Www-Authenticate", `Bearer error="invalid_token"`},
+		{"401 with another scheme is 401 without a token", "GET", "/me", []string{"Authorization", "Basic YTpi"}, "Www-Authenticate", "Bearer"},
+		{"403 names the scope a token lacks", "GET", "/fails/scope", nil, "Www-Authenticate", `Bearer error="insufficient_scope", scope="cards:read"`},
+		{"403 of a role challenges nobody", "GET", "/fails/role", nil, "Www-Authenticate", ""},
+		{"403 of an expired token says that it is invalid", "GET", "/fails/expired", nil, "Www-Authenticate", `Bearer error="invalid_token"`},
 		{"problem details on request", "GET", "/me", []string{"Accept", "application/problem+json"}, "Content-Type", "application/problem+json; charset=utf-8"},
 	}
 	for _, tt := range tests {

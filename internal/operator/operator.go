@@ -113,7 +113,7 @@ func Only(auth httpserver.Authenticate, is func(ctx context.Context, subject str
 		case err != nil:
 			return who, err
 		case who.ClientID != "" || who.FirmID != "" || who.Subject == "":
-			return who, problem.Denied("This path is for people who are logged in, not for clients.")
+			return who, problem.NeedsScope(identity.ScopeAccount).With("This path is for people who are logged in, not for clients.")
 		case !who.Validated:
 			return who, problem.Unverified()
 		}

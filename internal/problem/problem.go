@@ -42,6 +42,7 @@ type Error struct {
 	Details    string        // details: one sentence saying what to do; never data of the caller
 	RetryAfter time.Duration // sent as Retry-After, rounded up to seconds, when above zero
 	Allow      []string      // methods for MethodNotAllowed
+	Scope      string        // what the token lacks, for Forbidden; told as RFC 6750 says
 	At         time.Time     // timestamp: when it happened; zero means when it is answered
 	Err        error
 }

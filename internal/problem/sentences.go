@@ -65,9 +65,18 @@ func WrongHost() *Error {
 	return New(Misdirected, "FORBIDDEN", "Access denied", "Address this service by its own name.")
 }
 
-// Denied says that a scope or a role is missing.
+// Denied says that a role is missing, or something else no other token would
+// change (see NeedsScope).
 func Denied(details string) *Error {
 	return New(Forbidden, "FORBIDDEN", "Access denied", details)
+}
+
+// NeedsScope says that a token is good and lacks the scope of a path: RFC 6750
+// section 3.1 calls it insufficient_scope.
+func NeedsScope(scope string) *Error {
+	e := Denied("This path needs a token with the scope " + scope + ".")
+	e.Scope = scope
+	return e
 }
 
 // NoToken says that a Bearer token is missing, forged, revoked or idle

@@ -67,23 +67,23 @@ func (g *Guard) Require(scope string) httpserver.Authenticate {
 			return identity.Principal{}, err
 		}
 		if p.ClientID != "" {
-			err = client(r, p)
+			err = client(r, p, scope)
 		} else {
-			p, err = g.member(r, p)
+			p, err = g.member(r, p, scope)
 		}
 		if err != nil {
 			return identity.Principal{}, err
-		}
-		if !p.Has(scope) {
-			return identity.Principal{}, problem.Denied("This path needs the scope " + scope + ".")
 		}
 		return p, nil
 	}
 }
 
-// client refuses an operator's client, which belongs to no firm, and headers
-// that contradict the token.
-func client(r *http.Request, p identity.Principal) error {
+// client refuses a token without the scope, an operator's client, which belongs
+// to no firm, and headers that contradict the token.
+func client(r *http.Request, p identity.Principal, scope string) error {
+	if !p.Has(scope) {
+		return problem.NeedsScope(scope)
+	}
 	if p.FirmID == "" || p.Mode != Test && p.Mode != Live {
 		return problem.Denied("This path is for firms and their clients.")
 	}
@@ -103,8 +103,9 @@ func contradicts(r *http.Request, header, own string) bool {
 }
 
 // member gives an account the scopes of its role in the firm it names. An
-// unknown firm and one the account is no member of look alike.
-func (g *Guard) member(r *http.Request, p identity.Principal) (identity.Principal, error) {
+// unknown firm and one the account is no member of look alike. No other token
+// would help where the role does not reach, so that is no insufficient_scope.
+func (g *Guard) member(r *http.Request, p identity.Principal, scope string) (identity.Principal, error) {
 	firm := r.Header.Values(FirmHeader)
 	switch {
 	case len(firm) != 1 || firm[0] == "" || p.Subject == "":
@@ -121,7 +122,9 @@ func (g *Guard) member(r *http.Request, p identity.Principal) (identity.Principa
 		return p, problem.Denied("The account is no member of this firm.")
 	}
 	p.FirmID, p.Scope = firm[0], scopes
-	p.Mode, err = mode(r)
+	if p.Mode, err = mode(r); err == nil && !p.Has(scope) {
+		err = problem.Denied("This path needs a role with the scope " + scope + ".")
+	}
 	return p, err
 }
 

@@ -121,6 +121,32 @@ func TestTheRoleOfNowCounts(t *testing.T) {
 	}
 }
 
+// TestOnlyALackingScopeIsToldAsSuch would fail if a client could not see from
+// the challenge which scope to ask for (RFC 6750 section 3.1), or if a person
+// were sent for a token that would not help.
+func TestOnlyALackingScopeIsToldAsSuch(t *testing.T) {
+	reads := []string{identity.ScopeRead}
+	for _, c := range []struct {
+		name string
+		who  identity.Principal
+		want string
+	}{
+		{"a client without the scope", identity.Principal{FirmID: "firm_a", ClientID: "c", Mode: "test", Scope: reads}, identity.ScopeManage},
+		{"an operator's client", identity.Principal{ClientID: "o", Scope: []string{identity.ScopeActuator}}, identity.ScopeManage},
+		{"a client of another firm", identity.Principal{FirmID: "firm_b", ClientID: "c", Mode: "test", Scope: []string{identity.ScopeManage}}, ""},
+		{"a viewer", identity.Principal{Subject: "acc", Validated: true}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/x", nil)
+			r.Header.Set(tenant.FirmHeader, "firm_a")
+			_, err := guard(c.who, "viewer").Require(identity.ScopeManage)(r)
+			if e := problem.From(err); e.Code != "FORBIDDEN" || e.Scope != c.want {
+				t.Errorf("got %v with the scope %q, want %q", err, e.Scope, c.want)
+			}
+		})
+	}
+}
+
 func TestModes(t *testing.T) {
 	if got := tenant.Modes(""); !slices.Equal(got, []string{"live", "test"}) {
 		t.Errorf("without a mode: %q", got)

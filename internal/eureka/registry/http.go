@@ -172,7 +172,7 @@ func (g *Registry) authorized(c *call) bool { return g.admitted(c, nil) }
 func (g *Registry) admitted(c *call, in *eureka.Instance) bool {
 	status := g.admits(c.r, c.app, c.id, in)
 	if status == http.StatusUnauthorized {
-		c.w.Header()["Www-Authenticate"] = g.cfg.Writers.Challenge()
+		c.w.Header()["Www-Authenticate"] = g.cfg.Writers.Challenge(c.r)
 	}
 	if status != 0 {
 		empty(c.w, status)

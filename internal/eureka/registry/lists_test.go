@@ -103,6 +103,10 @@ func TestANameMayNeedCredentials(t *testing.T) {
 	if challenge := got.header.Values("WWW-Authenticate"); len(challenge) != 2 || !strings.HasPrefix(challenge[0], "Basic ") || got.body != "" {
 		t.Errorf("challenge %q, body %q", challenge, got.body)
 	}
+	got = s.want(http.StatusUnauthorized, "POST", "/eureka/apps/ORDERS", body, append(jsonType, "Authorization", "Bearer other")...)
+	if challenge := got.header.Values("WWW-Authenticate"); len(challenge) != 2 || challenge[1] != `Bearer realm="eureka", error="invalid_token"` {
+		t.Errorf("challenge to a wrong token %q", challenge)
+	}
 	good := append(jsonType, "Authorization", "Bearer token")
 	s.want(http.StatusNoContent, "POST", "/eureka/apps/ORDERS", body, good...)
 	for _, c := range []struct{ method, path string }{

@@ -199,9 +199,9 @@ func (p *Policy) opens(rule *rule, r *http.Request) bool {
 		user, password, ok := r.BasicAuth()
 		return ok && subtle.ConstantTimeCompare([]byte(user), []byte(rule.user)) == 1 && p.matches(rule, user, password)
 	case bearer:
-		scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+		token, ok := tokenOf(r)
 		sum := sha256.Sum256([]byte(token))
-		return ok && strings.EqualFold(scheme, bearer) && subtle.ConstantTimeCompare(sum[:], rule.secret) == 1
+		return ok && subtle.ConstantTimeCompare(sum[:], rule.secret) == 1
 	case certificate:
 		if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
 			return false
@@ -209,6 +209,12 @@ func (p *Policy) opens(rule *rule, r *http.Request) bool {
 		return r.TLS.PeerCertificates[0].VerifyHostname(rule.cert) == nil
 	}
 	return false
+}
+
+// tokenOf is the bearer token that came with r.
+func tokenOf(r *http.Request) (string, bool) {
+	scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	return token, ok && strings.EqualFold(scheme, bearer)
 }
 
 // matches holds a password against its hash, and remembers what came out by a
@@ -248,12 +254,16 @@ func (p *Policy) recall(digest [32]byte) (good, known bool) {
 	return m.good, ok && p.now().Before(m.until)
 }
 
-// Challenge is the value of WWW-Authenticate on a 401. Basic comes with it
-// always: the clients know nothing else.
-func (p *Policy) Challenge() []string {
+// Challenge is the value of WWW-Authenticate on a 401 to r. Basic comes with it
+// always: the clients know nothing else. A token that came is told to be invalid
+// (RFC 6750 section 3).
+func (p *Policy) Challenge(r *http.Request) []string {
 	challenge := []string{`Basic realm="eureka", charset="UTF-8"`}
-	if p.schemes[bearer] {
-		challenge = append(challenge, `Bearer realm="eureka"`)
+	if !p.schemes[bearer] {
+		return challenge
 	}
-	return challenge
+	if _, sent := tokenOf(r); sent {
+		return append(challenge, `Bearer realm="eureka", error="invalid_token"`)
+	}
+	return append(challenge, `Bearer realm="eureka"`)
 }

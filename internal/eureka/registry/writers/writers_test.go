@@ -70,7 +70,7 @@ func TestANameIsOpenToWhoeverTheListSays(t *testing.T) {
 			}
 		})
 	}
-	if got := p.Challenge(); len(got) != 2 || !strings.HasPrefix(got[0], "Basic ") {
+	if got := p.Challenge(nobody); len(got) != 2 || !strings.HasPrefix(got[0], "Basic ") {
 		t.Errorf("challenge %q", got)
 	}
 	var none *Policy
