@@ -28,6 +28,7 @@ type Service struct {
 type Process struct {
 	Services  []Service
 	Work      []func(context.Context) error // in the background
+	Stopping  func()                        // says that the process begins to stop
 	CloseIdle func()                        // closes connections that rest
 	// Ready is called once every service found those it needs. Its error ends
 	// the process.
@@ -61,6 +62,7 @@ func Run(ctx context.Context, p Process) error {
 		<-ctx.Done()
 	}
 	fail(err)
+	p.Stopping()
 	for _, s := range p.Services {
 		s.Retire() // for who asks us instead of the registry
 	}

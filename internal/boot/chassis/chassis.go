@@ -16,6 +16,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -62,6 +63,7 @@ type Process struct {
 	base   *http.Transport // to all other services, in the clear
 	reread func() (config.Settings, error)
 	hangup chan os.Signal
+	ready  atomic.Bool // told the supervisor so
 }
 
 // Service is one of the four: listening, wired, and not yet running.
@@ -217,7 +219,17 @@ func (p *Process) Run(ctx context.Context, ready func() error, beside ...func(co
 	if copies != nil {
 		beside = append(beside, copies)
 	}
-	run := lifecycle.Process{Work: append(beside, p.watch), CloseIdle: p.closeIdle, Ready: ready}
+	run := lifecycle.Process{
+		Work:      append(beside, p.watch),
+		Stopping:  func() { p.telling("STOPPING=1") },
+		CloseIdle: p.closeIdle,
+		Ready: func() error {
+			if err := ready(); err != nil {
+				return err
+			}
+			return p.toldReady()
+		},
+	}
 	for _, s := range p.Services {
 		run.Services = append(run.Services, s.runs())
 	}

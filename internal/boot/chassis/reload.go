@@ -24,9 +24,11 @@ func (p *Process) watch(ctx context.Context) error {
 	for {
 		select {
 		case <-p.hangup:
-			p.reopenLog()
-			p.rereadSettings()
-			p.reloadCertificates()
+			p.toldReload(func() {
+				p.reopenLog()
+				p.rereadSettings()
+				p.reloadCertificates()
+			})
 		case <-daily.C:
 			p.reloadCertificates()
 		case <-ctx.Done():
