@@ -122,12 +122,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	settings := addSettings(app, config.Table())
+	if err := kong.Help(helpOf(settings)).Apply(app); err != nil {
+		fmt.Fprintln(stderr, "ccms:", err)
+		return exitFailed
+	}
 	k, err := app.Parse(settings.takeUnknown(args))
 	if exit >= 0 { // --help was shown
 		return exit
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "ccms: %v (see ccms --help)\n", err)
+		fmt.Fprintf(stderr, "ccms: %v (see %s)\n", err, whereToLook(err))
 		return exitUsage
 	}
 	p := &program{stdout: stdout, stderr: stderr, app: app, given: settings.given, file: c.ConfigFile}

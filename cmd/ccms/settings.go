@@ -77,10 +77,13 @@ func (s *settingFlags) takeUnknown(args []string) []string {
 	return rest
 }
 
-// hide leaves the settings out of the help of commands that need none.
-func (s *settingFlags) hide() {
+// show leaves all settings but these out of a command's help.
+func (s *settingFlags) show(title string, keys ...string) {
 	for _, f := range s.flags {
-		f.Hidden = true
+		f.Hidden = !slices.Contains(keys, f.Name)
+		if !f.Hidden {
+			f.Group = &kong.Group{Key: f.Group.Key, Title: title}
+		}
 	}
 }
 

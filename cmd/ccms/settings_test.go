@@ -111,7 +111,7 @@ func TestHelpListsSettingsUnlessHidden(t *testing.T) {
 		app.Stdout = &out
 		app.Exit = func(int) {}
 		if hide {
-			flags.hide()
+			flags.show("")
 		}
 		_, _ = app.Parse([]string{"up", "--help"})
 		return out.String()
