@@ -6,8 +6,12 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/go-json-experiment/json"
@@ -69,10 +73,26 @@ func Examine(ctx context.Context, p Patient) []Finding {
 func Quick(ctx context.Context, p Patient) []Finding {
 	run, alive := p.Dir.Running()
 	if !alive {
-		return []Finding{{Check: "server", Says: "no server is ready in " + p.Dir.Path(), Advice: "start one, or wait until it says ready"}}
+		return []Finding{noServer(p.Dir.Path())}
 	}
 	p.Trust.Own = overTLS(run) && p.Trust.HasOwn()
 	return checkServices(ctx, p.Services(run), p.Trust)
+}
+
+// noServer says why none was found, as far as the folder tells.
+func noServer(path string) Finding {
+	f := Finding{Check: "server", Says: "no server is ready in " + path, Advice: "start one, or wait until it says ready"}
+	_, folder := os.Stat(path)
+	_, file := os.ReadFile(filepath.Join(path, "run.json"))
+	switch {
+	case errors.Is(folder, fs.ErrNotExist):
+		f.Says, f.Advice = "there is no folder "+path, "name the one of the server with --data"
+	case errors.Is(folder, fs.ErrPermission), errors.Is(file, fs.ErrPermission):
+		f.Says, f.Advice = "we may not look into "+path, "run it as the user of the server"
+	case file == nil:
+		f.Says, f.Advice = "the server of "+path+" ended without a word: it was killed", "look at its last log lines and at journalctl -k, and start it"
+	}
+	return f
 }
 
 // Well reports whether every check passed.

@@ -210,3 +210,59 @@ func TestTheReport(t *testing.T) {
 		t.Errorf("got %s, %v", &array, err)
 	}
 }
+
+// A health check has a few seconds: services that are silent must not add up.
+func TestServicesAreAskedAtOnceAndSilenceIsTold(t *testing.T) {
+	p := patient(t)
+	asked := make(chan struct{}, 2)
+	both := make(chan struct{})
+	well := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-both
+	}))
+	defer well.Close()
+	silent := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-both
+		panic(http.ErrAbortHandler)
+	}))
+	defer silent.Close()
+	go func() { // none is answered before both were asked
+		defer close(both)
+		for range 2 {
+			select {
+			case <-asked:
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	must(t, p.Dir.WriteRunning(datadir.Running{PID: os.Getpid(), Eureka: well.URL, Login: silent.URL}))
+	p.Services = func(run datadir.Running) []Service {
+		return []Service{{"eureka", "portal", run.Eureka}, {"login", "portal", run.Login}, {"cards", "portal", run.CreditCard}}
+	}
+	all := Quick(t.Context(), p)
+	if len(all) != 2 || !all[0].OK || all[1].OK || !strings.Contains(all[1].Says, "does not answer") {
+		t.Errorf("got %+v", all)
+	}
+}
+
+func TestWhyThereIsNoServerIsTold(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		make func(*Patient)
+		says string
+	}{
+		{"none was started", func(*Patient) {}, "no server is ready in"},
+		{"there is no folder", func(p *Patient) { p.Dir = datadir.At(p.Dir.File("none")) }, "there is no folder"},
+		{"it was killed", func(p *Patient) { must(t, p.Dir.WriteRunning(datadir.Running{PID: 1 << 30})) }, "was killed"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := patient(t)
+			tc.make(&p)
+			if all := Quick(t.Context(), p); len(all) != 1 || Well(all) || !strings.Contains(all[0].Says, tc.says) || all[0].Advice == "" {
+				t.Errorf("got %+v", all)
+			}
+		})
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"ccms/internal/certs"
@@ -90,32 +91,38 @@ const answerWithin = 3 * time.Second
 func checkServices(ctx context.Context, services []Service, cfg trust.Config) []Finding {
 	t := believe(cfg)
 	defer t.CloseIdle()
-	var all []Finding
-	for _, s := range services {
-		if s.URL == "" { // of another process
-			continue
-		}
-		client := http.Client{Timeout: answerWithin, Transport: t.Transport(s.Name)}
-		f := Finding{Check: s.Check, OK: healthy(ctx, &client, s.URL), Says: s.URL + " is healthy"}
-		if !f.OK {
-			f.Says, f.Advice = s.URL+" is not healthy", "read "+s.URL+"/actuator/health and the log"
-		}
-		all = append(all, f)
+	services = slices.DeleteFunc(services, func(s Service) bool { return s.URL == "" }) // of another process
+	all := make([]Finding, len(services))
+	var asked sync.WaitGroup
+	for i, s := range services {
+		asked.Go(func() {
+			client := http.Client{Timeout: answerWithin, Transport: t.Transport(s.Name)}
+			all[i] = checkService(ctx, &client, s)
+		})
 	}
+	asked.Wait()
 	return all
 }
 
-func healthy(ctx context.Context, client *http.Client, url string) bool {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/actuator/health", nil)
+// checkService tells a service that says it is not well from one that says
+// nothing: that one is stopped, or the machine is too busy for it.
+func checkService(ctx context.Context, client *http.Client, s Service) Finding {
+	f := Finding{Check: s.Check, Says: s.URL + " does not answer", Advice: "look at its log; end it and start it again if it stays so"}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/actuator/health", nil)
 	if err != nil {
-		return false
+		return f
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return false
+		return f
 	}
 	_ = res.Body.Close()
-	return res.StatusCode == http.StatusOK
+	if f.OK = res.StatusCode == http.StatusOK; f.OK {
+		f.Says, f.Advice = s.URL+" is healthy", ""
+		return f
+	}
+	f.Says, f.Advice = s.URL+" is not healthy", "read "+s.URL+"/actuator/health and the log"
+	return f
 }
 
 // Store is the one of the settings.
