@@ -66,13 +66,14 @@ func (s *Sessions) Token(ctx context.Context, rec customer.Record, id string) (s
 // Check finds out which person's token this is and counts that as use of the
 // session behind it: UNAUTHORIZED, TOKEN_EXPIRED or a failure of the store. The
 // principal shows the account as it is now, not as the token has it. A client's
-// token is no person's, UNAUTHORIZED (decision B13).
+// token that is good is no person's: FORBIDDEN (decision B13), as at every route
+// that wants the other kind.
 func (s *Sessions) Check(ctx context.Context, token string) (identity.Principal, error) {
-	p, err := s.cfg.Verifier.Verify(ctx, token)
-	if err != nil {
-		return identity.Principal{}, err
+	p, err := s.checkAny(ctx, token)
+	if err == nil && p.ClientID != "" {
+		p, err = identity.Principal{}, problem.NeedsScope(identity.ScopeAccount).With("This path is for people who are logged in, not for clients.")
 	}
-	return s.person(ctx, p)
+	return p, err
 }
 
 // checkAny is Check for tokens of clients too.
@@ -126,8 +127,9 @@ func (s *Sessions) logOut(ctx context.Context, from trail.Caller, token string, 
 	if err != nil && !errors.Is(err, problem.ExpiredToken()) {
 		return err
 	}
-	if p.ClientID != "" {
-		return problem.NoToken() // a client's token has no session and is revoked elsewhere
+	if p.ClientID != "" { // it has no session, and is revoked elsewhere
+		_, err = s.Check(ctx, token)
+		return err
 	}
 	rec, err := s.cfg.Customers.Get(ctx, p.Subject)
 	if errors.Is(err, store.ErrNotFound) {

@@ -217,9 +217,18 @@ func TestAClientsTokenIsJudgedByWhoKnowsClients(t *testing.T) {
 	}
 	validate("dead").is(t, 401, "UNAUTHORIZED", "Invalid or missing token")
 	validate("unsure").is(t, 503, "DATABASE_ERROR")
-	h.call("GET", "/api/account/sessions", token("live")).is(t, 401, "UNAUTHORIZED")
-	h.call("POST", "/api/customer/logout?all=true", token("live")).is(t, 401, "UNAUTHORIZED")
+	for _, c := range []struct{ method, path string }{{"GET", "/api/account/sessions"}, {"POST", "/api/customer/logout?all=true"}} {
+		a = h.call(c.method, c.path, token("live"))
+		a.is(t, 403, "FORBIDDEN", "Access denied")
+		if got := a.header.Get("WWW-Authenticate"); got != `Bearer error="insufficient_scope", scope="account"` {
+			t.Errorf("%s challenges with %q", c.path, got)
+		}
+		h.call(c.method, c.path, token("dead")).is(t, 401, "UNAUTHORIZED")
+		h.call(c.method, c.path, token("unsure")).is(t, 503, "DATABASE_ERROR")
+	}
+	late := token("live")
 	h.pass(10 * time.Minute)
+	h.call("POST", "/api/customer/logout", late).is(t, 403, "TOKEN_EXPIRED")
 	if len(h.record(account).Value.Sessions) != 1 {
 		t.Error("a client's token ended a person's session")
 	}
