@@ -146,7 +146,7 @@ func (s *story) call(method string, args []string) error {
 	if err != nil {
 		return err
 	}
-	req.Header = header
+	req.Header, req.Host = header, header.Get("Host")
 	client := http.Client{Transport: s.transport, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return s.answered(client.Do(req))
 }
