@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -26,19 +27,52 @@ type Logs struct {
 	Every time.Duration
 	// Log is told what was sent and what was not. Default slog.Default().
 	Log *slog.Logger
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+
+	mu           sync.Mutex
+	done         []os.FileInfo // need not be sent again; only Run writes it
+	sent, failed uint64
+}
+
+// Stats is how far Logs is.
+type Stats struct {
+	Sent    uint64        // files it copied
+	Failed  uint64        // times that a file could not be copied
+	Waiting int           // full files that are not copied yet
+	Oldest  time.Duration // since the oldest of these was full; 0 for none
+}
+
+// Stats looks at the files, so it tells the truth while one is being sent too.
+func (l *Logs) Stats() Stats {
+	l.mu.Lock()
+	s, done := Stats{Sent: l.sent, Failed: l.failed}, l.done
+	l.mu.Unlock()
+	now := time.Now
+	if l.Now != nil {
+		now = l.Now
+	}
+	for _, path := range l.full() {
+		info, err := os.Stat(path)
+		if err != nil || known(done, info) { // it moved on, or is there
+			continue
+		}
+		s.Waiting++
+		s.Oldest = max(s.Oldest, now().Sub(info.ModTime()))
+	}
+	return s
 }
 
 // Run sends until ctx ends. What could not be sent is tried again the next time
 // it looks, for as long as the file is kept.
-func (l Logs) Run(ctx context.Context) error {
+func (l *Logs) Run(ctx context.Context) error {
 	if l.Log == nil {
 		l.Log = slog.Default()
 	}
 	tick := time.NewTicker(cmp.Or(l.Every, time.Minute))
 	defer tick.Stop()
-	var done []os.FileInfo
 	for {
-		done = l.round(ctx, done)
+		l.round(ctx)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -47,50 +81,68 @@ func (l Logs) Run(ctx context.Context) error {
 	}
 }
 
-// round sends the files that are not in done, and returns those that need not be
-// sent again: files that are gone it forgets.
-func (l Logs) round(ctx context.Context, done []os.FileInfo) (now []os.FileInfo) {
+// round sends the files that are not there yet, and forgets those that are gone.
+func (l *Logs) round(ctx context.Context) {
+	var there []os.FileInfo
 	for _, path := range l.full() {
-		info, err := l.once(ctx, path, done)
+		info, err := l.once(ctx, path)
 		switch {
 		case ctx.Err() != nil:
-			return now
+			return
 		case errors.Is(err, fs.ErrNotExist): // it moved on; the next time it has another name
 		case err != nil:
+			l.count(&l.failed)
 			l.Log.Error("a full log file could not be copied, it is tried again", "file.path", path, "error.message", err.Error())
 		default:
-			now = append(now, info)
+			there = append(there, info)
 		}
 	}
-	return now
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.done = there
 }
 
-// once sends the file at path unless it is in done, and says which file it was:
-// the name may lead to another one by now.
-func (l Logs) once(ctx context.Context, path string, done []os.FileInfo) (os.FileInfo, error) {
+func (l *Logs) count(n *uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	*n++
+}
+
+// once sends the file at path unless it is done, and says which file it was: the
+// name may lead to another one by now.
+func (l *Logs) once(ctx context.Context, path string) (os.FileInfo, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
-	if err != nil || slices.ContainsFunc(done, func(d os.FileInfo) bool { return same(d, info) }) {
+	if err != nil || known(l.done, info) {
 		return info, err
 	}
 	c, err := l.Bucket.send(ctx, f)
-	if err == nil && !c.There {
+	if err != nil {
+		return info, err
+	}
+	l.mu.Lock()
+	l.done = append(l.done, info)
+	l.mu.Unlock()
+	if !c.There {
+		l.count(&l.sent)
 		l.Log.Info("a full log file was copied", "file.path", path, "file.size", c.Bytes, "ccms.upload.key", c.Key)
 	}
-	return info, err
+	return info, nil
 }
 
-// same reports whether a file is the one it was, whatever its name.
-func same(a, b os.FileInfo) bool {
-	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
+// known reports whether a file is one of those, whatever its name by now.
+func known(files []os.FileInfo, f os.FileInfo) bool {
+	return slices.ContainsFunc(files, func(g os.FileInfo) bool {
+		return os.SameFile(f, g) && f.Size() == g.Size() && f.ModTime().Equal(g.ModTime())
+	})
 }
 
 // full are the paths of the full files, the oldest first.
-func (l Logs) full() []string {
+func (l *Logs) full() []string {
 	entries, err := os.ReadDir(filepath.Dir(l.Path))
 	if err != nil {
 		return nil // where there is no folder there is no log; who writes it says so

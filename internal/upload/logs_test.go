@@ -39,9 +39,18 @@ func TestFullLogFilesAreSent(t *testing.T) {
 		s, said := newShelf(), new(logtest.Buffer)
 		ctx, cancel := context.WithCancel(t.Context())
 		over := make(chan error, 1)
-		go func() {
-			over <- Logs{Bucket: newBucket(Config{Tries: 1}, s), Path: path, Log: slog.New(slog.NewTextHandler(said, nil))}.Run(ctx)
-		}()
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logs := &Logs{
+			Bucket: newBucket(Config{Tries: 1}, s), Path: path, Log: slog.New(slog.NewTextHandler(said, nil)),
+			Now: func() time.Time { return info.ModTime().Add(time.Hour) },
+		}
+		if got := logs.Stats(); got.Waiting != 1 || got.Oldest < time.Hour || got.Oldest > 2*time.Hour {
+			t.Errorf("before it began: %+v", got)
+		}
+		go func() { over <- logs.Run(ctx) }()
 		expect := func(when string, want ...string) {
 			t.Helper()
 			synctest.Wait()
@@ -62,6 +71,9 @@ func TestFullLogFilesAreSent(t *testing.T) {
 		if n := strings.Count(said.String(), "could not be copied"); n != 2 {
 			t.Errorf("told %d failures:\n%s", n, said)
 		}
+		if got := logs.Stats(); got.Sent != 3 || got.Failed != 2 || got.Waiting != 2 || got.Oldest < 50*time.Minute {
+			t.Errorf("while the provider is away: %+v", got)
+		}
 		time.Sleep(time.Minute)
 		expect("when it is back", "first 1\n", "first 2\n", "second 1\n", "second 2\n", "third 1\n")
 		_, puts := s.texts()
@@ -69,6 +81,9 @@ func TestFullLogFilesAreSent(t *testing.T) {
 		expect("at rest", "first 1\n", "first 2\n", "second 1\n", "second 2\n", "third 1\n")
 		if _, n := s.texts(); n != puts {
 			t.Errorf("%d files were sent again", n-puts)
+		}
+		if got := logs.Stats(); got != (Stats{Sent: 5, Failed: 2}) {
+			t.Errorf("at rest: %+v", got)
 		}
 		cancel()
 		if err := <-over; err != nil {
@@ -78,7 +93,7 @@ func TestFullLogFilesAreSent(t *testing.T) {
 }
 
 func TestALogWithoutFilesIsNoError(t *testing.T) {
-	l := Logs{Path: filepath.Join(t.TempDir(), "none", "ccms.log")}
+	l := &Logs{Path: filepath.Join(t.TempDir(), "none", "ccms.log")}
 	if got := l.full(); got != nil {
 		t.Errorf("found %v", got)
 	}
@@ -93,7 +108,7 @@ func TestTheOldestIsFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, p := range (Logs{Path: filepath.Join(dir, "a.log")}).full() {
+	for _, p := range (&Logs{Path: filepath.Join(dir, "a.log")}).full() {
 		names = append(names, filepath.Base(p))
 	}
 	if !slices.Equal(names, []string{"a.log.10", "a.log.2", "a.log.1"}) {

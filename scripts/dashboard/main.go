@@ -84,6 +84,7 @@ func rows() []row {
 			{"Mails", "short", "", []line{{`max by (queue) (ccms_outbox_queued)`, "wait in {{queue}}"}, {`max by (queue) (ccms_outbox_dead)`, "given up in {{queue}}"}}},
 			{"Age of the oldest key that seals", "s", "", []line{{`max by (job) (ccms_key_age_seconds)`, "{{job}}"}}},
 			{"Embedded store", "short", "", []line{{`ccms_store_queue`, "writes wait at {{instance}}"}, {`ccms_store_failed`, "failed at {{instance}}"}}},
+			{"Full log files not copied yet", "short", "Where upload.url is set; five are kept", []line{{`max by (instance) (ccms_upload_waiting)`, "wait at {{instance}}"}, {`sum by (instance) (increase(ccms_upload_failures_total[1h]))`, "tries that failed within an hour at {{instance}}"}}},
 		}},
 		{"Between the services", []graph{
 			{"Breaker to the login service", "short", "", []line{{`max by (instance, state) (resilience4j_circuitbreaker_state) == 1`, "{{instance}} {{state}}"}}},
