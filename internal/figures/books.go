@@ -17,7 +17,7 @@ func Books(log *audit.Log, ring *keyring.Ring) meter.Collector {
 			meter.NewFigure("ccms_audit_records_total", "Records of acts that are durable.", float64(s.Written)),
 			meter.NewFigure("ccms_audit_failures_total", "Records of acts that could not be written.", float64(s.Failed)),
 			meter.NewFigure("ccms_audit_lag_seconds", "How long the oldest record that is not written yet has waited.", s.Lag.Seconds()),
-			meter.NewFigure("ccms_key_age_seconds", "Age of the oldest key that seals, of those used in the last hour.", ring.Oldest().Seconds()),
+			meter.NewFigure("ccms_key_age_seconds", "Age of the oldest key-encryption key that wraps, of those used in the last hour.", ring.Oldest().Seconds()),
 		}
 	})
 }

@@ -65,6 +65,7 @@ type snapshot struct {
 	read    time.Time // of the attempt, successful or not
 	failure error     // of the attempt, when it failed; the keys are then older
 	signer  jose.Signer
+	signs   time.Time // since when its key does; zero for the secret of HS256
 	keys    []published
 }
 

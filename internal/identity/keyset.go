@@ -175,7 +175,7 @@ func (k *Keys) load(ctx context.Context, old *snapshot) (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{rev: r.Rev, read: k.cfg.Now(), signer: old.signer, keys: old.keys}
+	s := &snapshot{rev: r.Rev, read: k.cfg.Now(), signer: old.signer, signs: old.signs, keys: old.keys}
 	if r.Rev == old.rev {
 		return s, nil
 	}
@@ -189,6 +189,7 @@ func (k *Keys) load(ctx context.Context, old *snapshot) (*snapshot, error) {
 			if s.signer, err = newSigner(key); err != nil {
 				return nil, err
 			}
+			s.signs = stored.Activated
 		}
 		s.keys = append(s.keys, published{jwk: old.keep(key.Public()), until: k.until(stored)})
 	}

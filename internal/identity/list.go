@@ -11,6 +11,7 @@ type KeyInfo struct {
 	Algorithm string
 	State     string    // "next", "active" or "retired"
 	Created   time.Time // zero for the secret of HS256
+	Activated time.Time // since when it signs, or signed; zero for "next", and for that secret
 	Retired   time.Time // zero unless retired
 }
 
@@ -25,7 +26,7 @@ func (k *Keys) List(ctx context.Context) ([]KeyInfo, error) {
 	}
 	var all []KeyInfo
 	for _, s := range r.Value.Keys {
-		i := KeyInfo{ID: s.ID, Algorithm: s.Algorithm, State: "retired", Created: s.Created, Retired: s.Retired}
+		i := KeyInfo{ID: s.ID, Algorithm: s.Algorithm, State: "retired", Created: s.Created, Activated: s.Activated, Retired: s.Retired}
 		switch {
 		case s.next():
 			i.State = "next"
@@ -35,4 +36,14 @@ func (k *Keys) List(ctx context.Context) ([]KeyInfo, error) {
 		all = append(all, i)
 	}
 	return all, nil
+}
+
+// Age is how long the key that signs has done so, 0 for the secret of HS256. It
+// is as of the last reading, and reads no store.
+func (k *Keys) Age() time.Duration {
+	since := k.current.Load().signs
+	if since.IsZero() {
+		return 0
+	}
+	return k.cfg.Now().Sub(since)
 }

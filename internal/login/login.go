@@ -161,7 +161,8 @@ func Open(ctx context.Context, cfg Config) (*Service, error) {
 	}
 	s.probes = meter.NewCounters("ccms_login_enumeration_probes_total", "Answers that told whether an address is known, by route.", "route")
 	if cfg.Metrics != nil {
-		cfg.Metrics.Add(s.probes)
+		cfg.Metrics.Add(s.probes, meter.Func("ccms_signing_key_age_seconds", "How long the key that signs tokens has done so, 0 for a secret of the settings.",
+			func() float64 { return cfg.Keys.Age().Seconds() }))
 	}
 	return s, nil
 }

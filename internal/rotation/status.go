@@ -133,7 +133,7 @@ func (k *Keeper) signing(ctx context.Context) ([]Key, error) {
 			Service: k.cfg.Service, Use: "signing", Name: i.Algorithm, ID: i.ID, State: i.State,
 			Created: dated(i.Created), Retired: dated(i.Retired),
 		}
-		if i.State == "active" && !i.Created.IsZero() && k.old(i.Created) {
+		if i.State == "active" && !i.Activated.IsZero() && k.old(i.Activated) { // it was made a period before
 			d.Due = DueRotate
 		}
 		all = append(all, d)

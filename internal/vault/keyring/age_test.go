@@ -12,7 +12,13 @@ func TestTheOldestKeyInUseIsKnown(t *testing.T) {
 		t.Errorf("of no keys: %v", age)
 	}
 	mustWrap(t, r, "first firm", "key", "")
+	if _, err := r.Seal(t.Context(), "letters", "id", []byte("waits")); err != nil { // which no rotation ends
+		t.Fatal(err)
+	}
 	h.clock.advance(48 * time.Hour)
+	if _, err := r.Seal(t.Context(), "letters", "id", []byte("waits")); err != nil {
+		t.Fatal(err)
+	}
 	mustWrap(t, r, "second firm", "key", "")
 	if age := r.Oldest(); age != 0 {
 		t.Errorf("of one made now and one not used for days: %v", age)
