@@ -228,27 +228,35 @@ func (s *Service) refill(ctx context.Context) {
 
 // lookIntoStore hands what is due to its lanes. It looks at the first of each
 // lane and skips to the next one, so that it costs the number of lanes, not what
-// waits in them.
+// waits in them. What it sees of their ages is kept for who watches; a lane that
+// stands still with its firm does not count.
 func (s *Service) lookIntoStore(ctx context.Context) {
 	now := s.now()
 	behind := ""
+	var oldest time.Time
 	for {
 		first, err := s.docs.First(ctx, store.Query{
 			Where: []store.Cond{{Field: "lane", Op: store.Gt, Value: behind}}, Order: "lane",
 		})
 		if err != nil {
-			if !errors.Is(err, store.ErrNotFound) {
+			if errors.Is(err, store.ErrNotFound) {
+				s.metrics.oldest.Store(&oldest)
+			} else {
 				s.unreadable(ctx, err)
 			}
 			return
 		}
 		endpointID, _, _ := strings.Cut(first.Value.Lane, "/")
+		var standstill error
 		if !first.Value.due().After(now) && s.dry(endpointID) {
-			if err := s.active(ctx, first.Value.Firm); err == nil {
+			if standstill = s.active(ctx, first.Value.Firm); standstill == nil {
 				s.takeUp(ctx, target{first.Value.Firm, endpointID}, now)
-			} else if !errors.Is(err, errSuspended) {
-				s.unreadable(ctx, err)
+			} else if !errors.Is(standstill, errSuspended) {
+				s.unreadable(ctx, standstill)
 			}
+		}
+		if at := first.Value.CreatedAt; standstill == nil && (oldest.IsZero() || at.Before(oldest)) {
+			oldest = at
 		}
 		behind = endpointID + "0" // follows the slash
 	}

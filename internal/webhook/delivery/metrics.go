@@ -1,6 +1,9 @@
 package delivery
 
 import (
+	"sync/atomic"
+	"time"
+
 	"ccms/internal/meter"
 	"ccms/internal/webhook"
 )
@@ -10,6 +13,9 @@ type metrics struct {
 	attempts *meter.Counters
 	lag      *meter.Histogram
 	lost     *meter.Counter
+	// oldest is when the oldest event happened that waits, as of the last look
+	// into the store; the zero time when none does.
+	oldest *atomic.Pointer[time.Time]
 }
 
 // delivered is the outcome of an attempt that succeeded, in metrics.
@@ -20,7 +26,8 @@ func newMetrics() metrics {
 		attempts: meter.NewCounters("ccms_webhook_attempts_total", "Calls to endpoints of firms, by what came of them.", "outcome"),
 		lag: meter.NewHistogram("ccms_webhook_lag_seconds", "From an event to the end of the first call, where that succeeded.",
 			.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30),
-		lost: meter.NewCounter("ccms_webhook_given_up_total", "Events that an endpoint did not take in any of its tries."),
+		lost:   meter.NewCounter("ccms_webhook_given_up_total", "Events that an endpoint did not take in any of its tries."),
+		oldest: new(atomic.Pointer[time.Time]),
 	}
 	for _, class := range []string{
 		delivered, badStatus, webhook.Unacceptable, webhook.Guarded, webhook.Unknown, webhook.Unreachable,
@@ -41,5 +48,12 @@ func (m metrics) attempt(a attempt) {
 
 // Collectors are the service's metrics, for a registry.
 func (s *Service) Collectors() []meter.Collector {
-	return []meter.Collector{s.metrics.attempts, s.metrics.lag, s.metrics.lost}
+	oldest := meter.Func("ccms_webhook_oldest_seconds", "Age of the oldest event that is next at an endpoint, 0 when none waits.", func() float64 {
+		at := s.metrics.oldest.Load()
+		if at == nil || at.IsZero() {
+			return 0
+		}
+		return max(0, s.now().Sub(*at).Seconds())
+	})
+	return []meter.Collector{s.metrics.attempts, s.metrics.lag, s.metrics.lost, oldest}
 }
