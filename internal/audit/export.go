@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"iter"
@@ -19,7 +18,7 @@ type Filter struct {
 	Owner string    // account or firm; "" for all
 	From  time.Time // zero: from the beginning
 	To    time.Time // exclusive; zero: to the end
-	// After is where to go on: the cursor that came with the last row or page.
+	// After is where to go on: the place that came with the last row or page.
 	After string
 	// Limit is how many rows a page has at most, by default 100.
 	Limit int
@@ -46,17 +45,17 @@ type Row struct {
 // Begun is the result of a record whose act was about to happen.
 const Begun = "begun"
 
-// ErrCursor says that Filter.After was not given out by this package.
-var ErrCursor = errors.New("audit: not a cursor")
+// ErrPlace says that Filter.After was not given out by this package.
+var ErrPlace = errors.New("audit: not a place in the record")
 
 // maxPages bounds how many documents one page of rows looks at, so that its
 // cost does not grow with what others did in the period.
 const maxPages = 400
 
-// Page returns the rows of f, the oldest first, and the cursor of the next page,
+// Page returns the rows of f, the oldest first, and the place of the next page,
 // "" when there is none. A page may be short, even empty, and not the last. Each
 // row was checked against the chain it is in: a *Broken error says that one was
-// altered or that one before it is missing. Other errors are ErrCursor and those
+// altered or that one before it is missing. Other errors are ErrPlace and those
 // of the store.
 func (l *Log) Page(ctx context.Context, f Filter) ([]Row, string, error) { return l.page(ctx, f) }
 
@@ -100,19 +99,18 @@ type place struct {
 }
 
 func (p place) String() string {
-	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(p.at, 36) + " " + strconv.Itoa(p.index) + " " + p.id))
+	return strconv.FormatInt(p.at, 36) + " " + strconv.Itoa(p.index) + " " + p.id
 }
 
-func parsePlace(cursor string) (p place, err error) {
-	text, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	parts := strings.SplitN(string(text), " ", 3)
-	if err != nil || len(parts) != 3 {
-		return p, ErrCursor
+func parsePlace(text string) (p place, err error) {
+	parts := strings.SplitN(text, " ", 3)
+	if len(parts) != 3 {
+		return p, ErrPlace
 	}
 	at, errAt := strconv.ParseInt(parts[0], 36, 64)
 	index, errIndex := strconv.Atoi(parts[1])
 	if _, _, err := splitID(parts[2]); err != nil || errAt != nil || errIndex != nil || at < 0 || index < 0 {
-		return p, ErrCursor
+		return p, ErrPlace
 	}
 	return place{at: at, index: index, id: parts[2]}, nil
 }

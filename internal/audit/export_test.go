@@ -119,9 +119,9 @@ func TestAPageGoesOnWhereTheLastEnded(t *testing.T) {
 	if !slices.Equal(rows, whole) {
 		t.Errorf("%d rows in pages, %d at once", len(rows), len(whole))
 	}
-	for _, cursor := range []string{"x", "!", strings.Repeat("A", 60), place{at: -1, id: "a/1"}.String(), place{id: "a"}.String()} {
-		if _, _, err := l.Page(t.Context(), Filter{After: cursor}); !errors.Is(err, ErrCursor) {
-			t.Errorf("cursor %q: %v", cursor, err)
+	for _, text := range []string{"x", "0 0", strings.Repeat("A", 60), place{at: -1, id: "a/1"}.String(), place{id: "a"}.String()} {
+		if _, _, err := l.Page(t.Context(), Filter{After: text}); !errors.Is(err, ErrPlace) {
+			t.Errorf("place %q: %v", text, err)
 		}
 	}
 }

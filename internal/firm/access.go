@@ -9,6 +9,7 @@ import (
 	"ccms/internal/firm/operators"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/listing"
 	"ccms/internal/problem"
 	"ccms/internal/store"
 )
@@ -139,8 +140,14 @@ func unknown(err error) error {
 }
 
 // Records returns a page of what is on record of a firm, as Page of package audit
-// does. That somebody begins to read it is on record too (PCI DSS 10.2.1.3).
+// does; f.After and what is returned are cursors of this list. That somebody
+// begins to read it is on record too (PCI DSS 10.2.1.3).
 func (s *Service) Records(ctx context.Context, by Caller, firm string, f audit.Filter) ([]audit.Row, string, error) {
+	list := "audit/" + firm
+	var err error
+	if f.After, err = listing.Place(list, f.After); err != nil {
+		return nil, "", err
+	}
 	f.Owner = firm
 	if f.After == "" {
 		read := act{name: "audit.read", firm: firm, object: firm}
@@ -149,8 +156,8 @@ func (s *Service) Records(ctx context.Context, by Caller, firm string, f audit.F
 		}
 	}
 	rows, next, err := s.cfg.Audit.Page(ctx, f)
-	if errors.Is(err, audit.ErrCursor) {
-		err = problem.Validation("Send the next_cursor of the page before as it was given.")
+	if errors.Is(err, audit.ErrPlace) {
+		err = listing.NotGiven()
 	}
-	return rows, next, err
+	return rows, listing.Cursor(list, next), err
 }

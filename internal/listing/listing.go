@@ -8,8 +8,6 @@ package listing
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"net/url"
 	"slices"
 	"strconv"
@@ -26,32 +24,31 @@ const (
 	// maxScan bounds how many documents one page looks at when a filter leaves
 	// most of them out.
 	maxScan = 1000
-	// maxCursor is above the length of any cursor given out.
-	maxCursor = 300
 )
 
 // keyTime sorts as text and has no run of digits that could pass for a number.
 const keyTime = "20060102T150405.000"
 
 // Key is what a document with this id, made at a time, has in its ordered
-// field. Neither firm nor id may hold a slash.
-func Key(firm string, at time.Time, id string) string {
-	return firm + "/" + at.UTC().Format(keyTime) + "/" + id
+// field. Neither owner nor id may hold a slash.
+func Key(owner string, at time.Time, id string) string {
+	return owner + "/" + at.UTC().Format(keyTime) + "/" + id
 }
 
 // Request is which page of whose list is wanted.
 type Request struct {
-	firm   string
+	list   string // its name, and whose
+	owner  string
 	limit  int
 	after  string // key, "" for the first page
 	filter url.Values
 }
 
 // Parse reads limit (1 to 100, default 50), cursor and the filters that are
-// known from a query; anything else, or a parameter twice, is 400
-// VALIDATION_ERROR.
-func Parse(firm string, query url.Values, filters ...string) (Request, error) {
-	r := Request{firm: firm, limit: defaultLimit, filter: query}
+// known from a query for a list, such as "cards", of what an owner has: a firm,
+// mostly. Anything else, or a parameter twice, is 400 VALIDATION_ERROR.
+func Parse(list, owner string, query url.Values, filters ...string) (Request, error) {
+	r := Request{list: list + "/" + owner, owner: owner, limit: defaultLimit, filter: query}
 	for name, values := range query {
 		if len(values) > 1 || name != "limit" && name != "cursor" && !slices.Contains(filters, name) {
 			return r, problem.Validation("Use only the query parameters the API description names, each once.")
@@ -64,35 +61,16 @@ func Parse(firm string, query url.Values, filters ...string) (Request, error) {
 		}
 		r.limit = n
 	}
-	if text := query.Get("cursor"); text != "" {
-		b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-		if err != nil || len(text) > maxCursor || len(b) < sumSize {
-			return r, notGiven()
-		}
-		r.after = firm + "/" + string(b[sumSize:])
-		if sum(r.after) != string(b[:sumSize]) {
-			return r, notGiven()
-		}
+	place, err := Place(r.list, query.Get("cursor"))
+	if place != "" {
+		r.after = owner + "/" + place
 	}
-	return r, nil
+	return r, err
 }
 
-func notGiven() error {
-	return problem.Validation("Send the next_cursor of the page before as it was given.")
-}
-
-// cursor is where the page after key begins, a key of firm's. Its checksum is no
-// secret: a cursor leads into no list but that of the firm that sends it. It
-// tells one that was cut, or came from another list, from one that was given.
-func cursor(firm, key string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte(sum(key) + strings.TrimPrefix(key, firm+"/")))
-}
-
-const sumSize = 6
-
-func sum(key string) string {
-	s := sha256.Sum256([]byte(key))
-	return string(s[:sumSize])
+// cursor is where the page after key begins, a key of the list's owner.
+func (r Request) cursor(key string) string {
+	return Cursor(r.list, strings.TrimPrefix(key, r.owner+"/"))
 }
 
 // Filter is the value of a filter, "" when it was not sent.
@@ -123,7 +101,7 @@ func Read[D, T any](ctx context.Context, s Source[D], r Request, show func(store
 			return Page[T]{}, err
 		}
 		if len(p.Data) == r.limit || seen == maxScan {
-			p.Next = new(cursor(r.firm, last))
+			p.Next = new(r.cursor(last))
 			break
 		}
 		seen++
@@ -140,8 +118,8 @@ func Read[D, T any](ctx context.Context, s Source[D], r Request, show func(store
 func (s Source[D]) query(r Request) store.Query {
 	q := store.Query{
 		Where: []store.Cond{
-			{Field: s.Field, Op: store.Gt, Value: r.firm + "/"},
-			{Field: s.Field, Op: store.Lt, Value: r.firm + "0"}, // 0 follows the slash
+			{Field: s.Field, Op: store.Gt, Value: r.owner + "/"},
+			{Field: s.Field, Op: store.Lt, Value: r.owner + "0"}, // 0 follows the slash
 		},
 		Order: s.Field, Desc: true, Limit: maxScan + 1,
 	}

@@ -48,7 +48,7 @@ func things(t testing.TB, n int) (listing.Source[thing], store.DB) {
 func walk(t *testing.T, s listing.Source[thing], limit string, show func(store.Record[thing]) (string, bool)) (ids []string, pages int) {
 	t.Helper()
 	for q := (url.Values{"limit": {limit}}); ; pages++ {
-		r, err := listing.Parse("firm_A", q)
+		r, err := listing.Parse("things", "firm_A", q)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func TestAFilterThatLeavesOutMostMakesShortPages(t *testing.T) {
 func TestWhatIsMadeMeanwhileDoesNotShiftPages(t *testing.T) {
 	s, _ := things(t, 4)
 	q := url.Values{"limit": {"2"}}
-	r, err := listing.Parse("firm_A", q)
+	r, err := listing.Parse("things", "firm_A", q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestWhatIsMadeMeanwhileDoesNotShiftPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	q.Set("cursor", *first.Next)
-	if r, err = listing.Parse("firm_A", q); err != nil {
+	if r, err = listing.Parse("things", "firm_A", q); err != nil {
 		t.Fatal(err)
 	}
 	second, err := listing.Read(t.Context(), s, r, every)
@@ -134,11 +134,11 @@ func TestAWrongQueryIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := listing.Parse("firm_A", q, "state"); err == nil || problem.From(err).Code != "VALIDATION_ERROR" {
+		if _, err := listing.Parse("things", "firm_A", q, "state"); err == nil || problem.From(err).Code != "VALIDATION_ERROR" {
 			t.Errorf("%s: %v", query, err)
 		}
 	}
-	r, err := listing.Parse("firm_A", url.Values{"state": {"a"}}, "state")
+	r, err := listing.Parse("things", "firm_A", url.Values{"state": {"a"}}, "state")
 	if err != nil || r.Filter("state") != "a" || r.Filter("limit") != "" {
 		t.Errorf("got %+v, %v", r, err)
 	}
@@ -146,7 +146,7 @@ func TestAWrongQueryIsRefused(t *testing.T) {
 
 func TestACursorThatWasNotGivenIsRefused(t *testing.T) {
 	s, _ := things(t, 3)
-	r, err := listing.Parse("firm_A", url.Values{"limit": {"1"}})
+	r, err := listing.Parse("things", "firm_A", url.Values{"limit": {"1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,16 +155,28 @@ func TestACursorThatWasNotGivenIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	given := *p.Next
-	if _, err := listing.Parse("firm_B", url.Values{"cursor": {given}}); err == nil {
+	if _, err := listing.Parse("things", "firm_B", url.Values{"cursor": {given}}); err == nil {
 		t.Error("another firm's cursor is taken")
+	}
+	if _, err := listing.Parse("others", "firm_A", url.Values{"cursor": {given}}); err == nil {
+		t.Error("another list's cursor is taken")
 	}
 	for i := range given {
 		changed := []byte(given)
 		changed[i]++
 		for _, text := range []string{string(changed), given[:i], given + given[:i+1]} {
-			if _, err := listing.Parse("firm_A", url.Values{"cursor": {text}}); err == nil && text != "" {
+			if _, err := listing.Parse("things", "firm_A", url.Values{"cursor": {text}}); err == nil && text != "" {
 				t.Errorf("%s is taken for %s", text, given)
 			}
+		}
+	}
+}
+
+func TestAPlaceComesBackFromItsCursor(t *testing.T) {
+	for _, place := range []string{"", "a", "20260501T120000.000/thing_1", "\x00\xff"} {
+		c := listing.Cursor("things/firm_A", place)
+		if got, err := listing.Place("things/firm_A", c); got != place || err != nil || (c == "") != (place == "") {
+			t.Errorf("%q comes back from %q as %q, %v", place, c, got, err)
 		}
 	}
 }
@@ -172,7 +184,7 @@ func TestACursorThatWasNotGivenIsRefused(t *testing.T) {
 func TestAFailureOfTheStoreIsTold(t *testing.T) {
 	s, db := things(t, 1)
 	_ = db.Close()
-	r, _ := listing.Parse("firm_A", nil)
+	r, _ := listing.Parse("things", "firm_A", nil)
 	if _, err := listing.Read(t.Context(), s, r, every); !errors.Is(err, store.ErrClosed) {
 		t.Errorf("got %v", err)
 	}
@@ -181,7 +193,7 @@ func TestAFailureOfTheStoreIsTold(t *testing.T) {
 // FuzzParse would find a cursor that leads into another firm's list.
 func FuzzParse(f *testing.F) {
 	s, _ := things(f, 3)
-	first, err := listing.Parse("firm_A", url.Values{"limit": {"1"}})
+	first, err := listing.Parse("things", "firm_A", url.Values{"limit": {"1"}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -192,7 +204,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("firm_A", *p.Next, "1")
 	f.Add("firm_B", "Ly8", "100")
 	f.Fuzz(func(t *testing.T, firm, cursor, limit string) {
-		r, err := listing.Parse("firm_A", url.Values{"cursor": {cursor}, "limit": {limit}, firm: {cursor}})
+		r, err := listing.Parse("things", "firm_A", url.Values{"cursor": {cursor}, "limit": {limit}, firm: {cursor}})
 		if err != nil {
 			return
 		}

@@ -1,14 +1,16 @@
 package people
 
 import (
-	"encoding/base64"
 	"strconv"
 	"strings"
 	"time"
 
-	"ccms/internal/problem"
+	"ccms/internal/listing"
 	"ccms/internal/store"
 )
+
+// allFirms is the list of firms that operators read.
+const allFirms = "firms"
 
 // cursorText writes where the next page of firms begins, "" at the end.
 func cursorText(p *store.Position) string {
@@ -16,19 +18,19 @@ func cursorText(p *store.Position) string {
 		return ""
 	}
 	at, _ := p.Value.(time.Time)
-	return base64.RawURLEncoding.EncodeToString(append(strconv.AppendInt(nil, at.UnixMilli(), 10), " "+p.ID...))
+	return listing.Cursor(allFirms, strconv.FormatInt(at.UnixMilli(), 10)+" "+p.ID)
 }
 
 // parseCursor reads what cursorText wrote; the first page is "".
 func parseCursor(text string) (*store.Position, error) {
-	if text == "" {
-		return nil, nil
+	place, err := listing.Place(allFirms, text)
+	if place == "" {
+		return nil, err
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	at, id, ok := strings.Cut(string(b), " ")
-	milli, numberErr := strconv.ParseInt(at, 10, 64)
-	if err != nil || numberErr != nil || !ok || len(id) > maxID || milli < 0 || milli > maxMilli {
-		return nil, problem.Validation("Send the next_cursor of the page before.")
+	at, id, ok := strings.Cut(place, " ")
+	milli, err := strconv.ParseInt(at, 10, 64)
+	if err != nil || !ok || len(id) > maxID || milli < 0 || milli > maxMilli {
+		return nil, listing.NotGiven()
 	}
 	return &store.Position{Value: time.UnixMilli(milli).UTC(), ID: id}, nil
 }

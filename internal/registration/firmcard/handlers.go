@@ -57,7 +57,7 @@ func (s *Service) handleGet(r *http.Request, _ httpserver.None) (cardBody, error
 
 func (s *Service) handleList(r *http.Request, _ httpserver.None) (listing.Page[cardBody], error) {
 	who, query := callerOf(r), r.URL.Query()
-	page, err := listing.Parse(who.firm, query, "status", "brand", "last4", "expiring_before")
+	page, err := listing.Parse("cards", who.firm, query, "status", "brand", "last4", "expiring_before")
 	if err != nil {
 		return listing.Page[cardBody]{}, err
 	}

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"strings"
@@ -56,14 +55,6 @@ func (id ID) String() string {
 // Time is when the id was made, to the millisecond.
 func (id ID) Time() time.Time {
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(id[:]) >> 16)).UTC()
-}
-
-// cursor is the id as the place behind which a list goes on.
-func (id ID) cursor() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
-
-func parseCursor(text string) (id ID, ok bool) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	return id, err == nil && len(b) == len(id) && copy(id[:], b) == len(id)
 }
 
 // Key is the id of a registration's document. Firm and mode stand in front of

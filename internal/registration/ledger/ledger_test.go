@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"ccms/internal/listing"
 	"ccms/internal/problem"
 	"ccms/internal/registration/ledger"
 	"ccms/internal/registration/verification"
@@ -239,12 +241,36 @@ func TestAPageLooksAtABoundedNumber(t *testing.T) {
 	}
 }
 
+// TestACursorIsGoodInItsOwnListAlone would fail if an altered cursor, or one of
+// another list, led to some page all the same.
+func TestACursorIsGoodInItsOwnListAlone(t *testing.T) {
+	id := ledger.NewID(time.Now())
+	given := listing.Cursor("registrations/f", string(id[:]))
+	read := func(firm, cursor string) error {
+		_, err := ledger.ReadFilter(ledger.Shelf{Firm: firm, Modes: []string{"test"}}, url.Values{"cursor": {cursor}})
+		return err
+	}
+	must(t, read("f", given))
+	for name, err := range map[string]error{
+		"another firm's":   read("g", given),
+		"another list's":   read("f", listing.Cursor("cards/f", string(id[:]))),
+		"cut":              read("f", given[:len(given)-1]),
+		"with more behind": read("f", given+"AAAA"),
+		"altered":          read("f", strings.Map(func(r rune) rune { return r ^ 1 }, given)),
+		"the bare id":      read("f", base64.RawURLEncoding.EncodeToString(id[:])),
+	} {
+		if e, ok := errors.AsType[*problem.Error](err); !ok || e.Code != "VALIDATION_ERROR" || !strings.Contains(e.Details, "next_cursor") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestQueriesThatAreNone(t *testing.T) {
 	in := ledger.Shelf{Firm: "f", Modes: []string{"live", "test"}}
 	for _, q := range []string{
 		"limit=0", "limit=101", "limit=-1", "limit=x", "limit=", "limit=5&limit=5", "status=unknown", "status=", "brand=nobody",
 		"last4=11111", "last4=111", "last4=abcd", "from=yesterday", "from=1969-12-31", "to=2026-13-01", "to=12/2026", "mode=prod", "mode=",
-		"cursor=x", "cursor=", "cursor=AAAAAAAAAAAAAAAAAAAAAB", "reference=", "reference=%00", "reference=%ff", "reason=" + strings.Repeat("r", 256),
+		"cursor=x", "cursor=AAAAAAAAAAAAAAAAAAAAAB", "reference=", "reference=%00", "reference=%ff", "reason=" + strings.Repeat("r", 256),
 		"card_number=4111111111111111", "Status=verified",
 	} {
 		values, err := url.ParseQuery(q)
@@ -255,7 +281,7 @@ func TestQueriesThatAreNone(t *testing.T) {
 			t.Errorf("%s: %v", q, err)
 		}
 	}
-	for _, q := range []string{"", "limit=1", "limit=100", "from=2026-01-01", "to=2026-01-01T10:00:00%2B02:00", "brand=amex"} {
+	for _, q := range []string{"", "limit=1", "limit=100", "cursor=", "from=2026-01-01", "to=2026-01-01T10:00:00%2B02:00", "brand=amex"} {
 		values, _ := url.ParseQuery(q)
 		if _, err := ledger.ReadFilter(in, values); err != nil {
 			t.Errorf("%s: %v", q, err)

@@ -52,12 +52,17 @@ type Filter struct {
 func ReadFilter(in Shelf, q url.Values) (f Filter, err error) {
 	f = Filter{shelf: in, limit: defaultLimit}
 	for name, values := range q {
-		if len(values) != 1 || !f.read(name, values[0]) {
+		if len(values) != 1 || name != "cursor" && !f.read(name, values[0]) {
 			return f, problem.Validation("Use only the query parameters the API description names, each once and in its form.")
 		}
 	}
-	return f, nil
+	place, err := listing.Place(in.list(), q.Get("cursor"))
+	copy(f.before[:], place)
+	return f, err
 }
+
+// list names the list of registrations that a cursor belongs to.
+func (s Shelf) list() string { return "registrations/" + s.Firm }
 
 // read reads one parameter and reports whether it is one.
 func (f *Filter) read(name, v string) (ok bool) {
@@ -83,8 +88,6 @@ func (f *Filter) read(name, v string) (ok bool) {
 	case "limit":
 		n, err := strconv.Atoi(v)
 		f.limit, ok = n, err == nil && 1 <= n && n <= maxLimit
-	case "cursor":
-		f.before, ok = parseCursor(v)
 	}
 	return ok
 }
@@ -182,7 +185,7 @@ func (l *Ledger) List(ctx context.Context, f Filter, now time.Time) (listing.Pag
 	}
 	p := listing.Page[Row]{Data: rows}
 	if last, ok := ParseID(end); ok {
-		p.Next = new(last.cursor())
+		p.Next = new(listing.Cursor(f.shelf.list(), string(last[:])))
 	}
 	return p, nil
 }

@@ -179,7 +179,7 @@ func (s *Service) body(r store.Record[document]) linkBody {
 
 func (s *Service) handleList(r *http.Request, _ httpserver.None) (listing.Page[linkBody], error) {
 	p := identity.FromContext(r.Context())
-	page, err := listing.Parse(p.FirmID, r.URL.Query(), "status")
+	page, err := listing.Parse("links", p.FirmID, r.URL.Query(), "status")
 	if err != nil {
 		return listing.Page[linkBody]{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"ccms/internal/audit"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/listing"
 	"ccms/internal/problem"
 )
 
@@ -59,7 +60,8 @@ type page struct {
 // itself, before he gets anything (PCI DSS 10.2.1.3).
 func (s *Service) list(r *http.Request, _ httpserver.None) (page, error) {
 	who := identity.FromContext(r.Context())
-	f, err := parse(r.URL.Query())
+	list := "record/" + who.FirmID
+	f, err := parse(list, r.URL.Query())
 	if err != nil {
 		return page{}, err
 	}
@@ -70,12 +72,12 @@ func (s *Service) list(r *http.Request, _ httpserver.None) (page, error) {
 		}
 	}
 	rows, next, err := s.c.Audit.Page(r.Context(), f)
-	if errors.Is(err, audit.ErrCursor) {
-		return page{}, problem.Validation("Send the next_cursor of the page before as it was given.")
+	if errors.Is(err, audit.ErrPlace) {
+		err = listing.NotGiven()
 	}
 	p := page{Data: append([]audit.Row{}, rows...)}
 	if next != "" {
-		p.Next = &next
+		p.Next = new(listing.Cursor(list, next))
 	}
 	return p, err
 }
@@ -91,8 +93,8 @@ func entry(r *http.Request, who identity.Principal) audit.Entry {
 	}
 }
 
-// parse reads from, to, cursor and limit, each at most once.
-func parse(query url.Values) (f audit.Filter, err error) {
+// parse reads from, to, cursor and limit of a list, each at most once.
+func parse(list string, query url.Values) (f audit.Filter, err error) {
 	for name, values := range query {
 		if len(values) > 1 {
 			return f, unknownParameter()
@@ -103,7 +105,7 @@ func parse(query url.Values) (f audit.Filter, err error) {
 		case "to":
 			f.To, err = parseTime(text)
 		case "cursor":
-			f.After = text
+			f.After, err = listing.Place(list, text)
 		case "limit":
 			f.Limit, err = parseLimit(text)
 		default:

@@ -87,6 +87,9 @@ func TestAFirmReadsItsRecordsAndNoOthers(t *testing.T) {
 	if p.Data[0] != want {
 		t.Errorf("%+v", p.Data[0])
 	}
+	if status, _ := d.get("firm_3", "cursor="+*p.Next); status != http.StatusBadRequest {
+		t.Errorf("another firm's cursor: %d", status)
+	}
 	status, p = d.get("firm_1", "limit=100&cursor="+*p.Next)
 	if status != http.StatusOK || len(p.Data) != 2 || p.Next != nil || p.Data[0].Object != "tok_3" {
 		t.Fatalf("%d, %+v", status, p)

@@ -75,7 +75,7 @@ func (s *Service) handleList(r *http.Request, _ httpserver.None) (listing.Page[v
 	if err != nil {
 		return listing.Page[view]{}, err
 	}
-	ask, err := listing.Parse(e.ID, r.URL.Query(), "status")
+	ask, err := listing.Parse("deliveries", e.ID, r.URL.Query(), "status")
 	if err != nil {
 		return listing.Page[view]{}, err
 	}

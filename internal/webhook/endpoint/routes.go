@@ -203,7 +203,7 @@ func (s *Service) handleGet(r *http.Request, _ httpserver.None) (view, error) {
 // handleList gives all endpoints at once, the newest first: there are few.
 func (s *Service) handleList(r *http.Request, _ httpserver.None) (listing.Page[view], error) {
 	p := identity.FromContext(r.Context())
-	if _, err := listing.Parse(p.FirmID, r.URL.Query()); err != nil {
+	if _, err := listing.Parse("webhooks", p.FirmID, r.URL.Query()); err != nil {
 		return listing.Page[view]{}, err
 	}
 	page := listing.Page[view]{Data: []view{}}
