@@ -1,8 +1,9 @@
 // Command sbom prints what a Go binary is made of, as a CycloneDX 1.6 document
 // (https://cyclonedx.org/docs/1.6/json/): sbom BINARY [PURL…]. It reads what the
 // linker wrote into the binary, so it tells of what is in it and not of what a
-// go.mod allows; package URLs of what is embedded and is not Go are given. The
-// same binary gives the same document.
+// go.mod allows; package URLs of what is embedded and is not Go are given, each
+// with its licence after a #. Licences of modules are read in the module cache.
+// The same binary gives the same document.
 package main
 
 import (
@@ -29,9 +30,13 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	if err := license(b.Components); err != nil {
+		log.Fatal(err)
+	}
 	for _, purl := range os.Args[2:] {
 		b.Components = append(b.Components, embedded(purl))
 	}
+	b.Dependencies = []dependency{{b.Metadata.Component.Ref, refs(b.Components)}}
 	if err := json.MarshalWrite(os.Stdout, b, jsontext.WithIndent("  ")); err != nil {
 		log.Fatal(err)
 	}
@@ -40,13 +45,21 @@ func main() {
 
 // bom is the document; the fields are CycloneDX's.
 type bom struct {
-	Format       string      `json:"bomFormat"`
-	Spec         string      `json:"specVersion"`
-	Serial       string      `json:"serialNumber"`
-	Version      int         `json:"version"`
-	Metadata     metadata    `json:"metadata"`
-	Components   []component `json:"components"`
-	Compositions []coverage  `json:"compositions"`
+	Format       string       `json:"bomFormat"`
+	Spec         string       `json:"specVersion"`
+	Serial       string       `json:"serialNumber"`
+	Version      int          `json:"version"`
+	Metadata     metadata     `json:"metadata"`
+	Components   []component  `json:"components"`
+	Dependencies []dependency `json:"dependencies,omitzero"`
+	Compositions []coverage   `json:"compositions"`
+}
+
+// dependency says what is in a component. A binary does not tell which module
+// asked for which other one.
+type dependency struct {
+	Ref string   `json:"ref"`
+	On  []string `json:"dependsOn"`
 }
 
 type metadata struct {
@@ -67,7 +80,9 @@ type component struct {
 	Version string `json:"version"`
 	Scope   string `json:"scope,omitzero"`
 	Hashes  []hash `json:"hashes,omitzero"`
-	PURL    string `json:"purl"`
+	// Licenses is one, of one licence or an expression of several.
+	Licenses []licenseChoice `json:"licenses,omitzero"`
+	PURL     string          `json:"purl"`
 	// Properties tell the sum by which go.sum knows a module.
 	Properties []property `json:"properties,omitzero"`
 }
@@ -127,9 +142,7 @@ func describe(info *debug.BuildInfo, digest [sha256.Size]byte) bom {
 			}
 		}
 	}
-	version := strings.TrimPrefix(strings.Fields(info.GoVersion)[0], "go")
-	std := library(&debug.Module{Path: "std", Version: version})
-	b.Components = append(b.Components, std)
+	b.Components = append(b.Components, standard(info.GoVersion))
 	for _, m := range info.Deps {
 		if m.Replace != nil {
 			m = m.Replace
@@ -153,13 +166,35 @@ func library(m *debug.Module) component {
 	return c
 }
 
+// standard describes the standard library by the name under which lists of
+// vulnerabilities have it. They know releases, so that what a release was built
+// with beside (go1.26.8-X:runtimesecret) is no part of its version.
+func standard(goVersion string) component {
+	release := strings.TrimPrefix(goVersion, "go")
+	if end := strings.IndexAny(release, "- "); end >= 0 {
+		release = release[:end]
+	}
+	c := library(&debug.Module{Path: stdlib, Version: release})
+	c.Properties = []property{{"go:version", goVersion}}
+	return c
+}
+
+func refs(all []component) []string {
+	var out []string
+	for _, c := range all {
+		out = append(out, c.Ref)
+	}
+	return out
+}
+
 // embedded describes what another package manager would install as purl,
-// pkg:TYPE/NAME@VERSION.
+// pkg:TYPE/NAME@VERSION#LICENCE.
 func embedded(purl string) component {
+	purl, spdx, _ := strings.Cut(purl, "#")
 	at := max(strings.LastIndexByte(purl, '@'), 0)
 	return component{
 		Type: "library", Ref: purl, Name: purl[strings.LastIndexByte(purl[:at], '/')+1 : at], Version: purl[at+1:],
-		Scope: "required", PURL: purl,
+		Scope: "required", PURL: purl, Licenses: choice([]string{spdx}),
 	}
 }
 

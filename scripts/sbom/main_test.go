@@ -13,7 +13,7 @@ import (
 
 func TestADocumentNamesEveryModuleInTheBinary(t *testing.T) {
 	info := &debug.BuildInfo{
-		GoVersion: "go1.26.8 X:runtimesecret",
+		GoVersion: "go1.26.8-X:runtimesecret",
 		Main:      debug.Module{Path: "ccms", Version: "v1.2.3+dirty"},
 		Deps: []*debug.Module{
 			{Path: "example.org/kept", Version: "v1.0.0", Sum: "h1:abc="},
@@ -22,16 +22,16 @@ func TestADocumentNamesEveryModuleInTheBinary(t *testing.T) {
 		Settings: []debug.BuildSetting{{Key: "vcs.time", Value: "2026-01-02T03:04:05Z"}, {Key: "GOEXPERIMENT", Value: "runtimesecret"}, {Key: "-tags", Value: "x"}},
 	}
 	b := describe(info, sha256.Sum256([]byte("binary")))
-	b.Components = append(b.Components, embedded("pkg:npm/swagger-ui-dist@5.0.0"))
+	b.Components = append(b.Components, embedded("pkg:npm/swagger-ui-dist@5.0.0#Apache-2.0"))
 	text, err := json.Marshal(b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		`"bomFormat":"CycloneDX","specVersion":"1.6"`, `"timestamp":"2026-01-02T03:04:05Z"`,
-		`"purl":"pkg:golang/ccms@v1.2.3%2Bdirty"`, `"purl":"pkg:golang/std@1.26.8"`, `"value":"h1:abc="`,
+		`"purl":"pkg:golang/ccms@v1.2.3%2Bdirty"`, `"purl":"pkg:golang/stdlib@1.26.8"`, `"value":"go1.26.8-X:runtimesecret"`, `"value":"h1:abc="`,
 		`"purl":"pkg:golang/example.org/fork@v2.0.0"`, `"name":"go:build:GOEXPERIMENT","value":"runtimesecret"`,
-		`"name":"swagger-ui-dist","version":"5.0.0"`,
+		`"name":"swagger-ui-dist","version":"5.0.0"`, `"licenses":[{"license":{"id":"Apache-2.0"}}],"purl":"pkg:npm/swagger-ui-dist@5.0.0"`,
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %s in %s", want, text)
