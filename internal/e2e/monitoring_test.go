@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"ccms/internal/figures"
+	parts "ccms/internal/figures" // figures are those of a load here
 	"ccms/internal/upload"
 )
 
@@ -41,7 +41,7 @@ func TestAlertsAndPanelsAskForMetricsThatExist(t *testing.T) {
 	// This one begins with the first backup, which the operators' guide makes.
 	shown := map[string]bool{backupMetric: true}
 	// These are shown where log files are copied, in builds for the cloud.
-	for _, f := range figures.Copies(&upload.Logs{}).Collect() {
+	for _, f := range parts.Copies(&upload.Logs{}).Collect() {
 		shown[f.Name] = true
 	}
 	for _, url := range []string{p.Eureka, p.Login, p.CreditCard, p.Portal} {
