@@ -54,14 +54,6 @@ func (c *restoreCmd) Run(ctx context.Context, p *program) error {
 	return desk.Restore(ctx, s, desk.BackupOrder{File: c.File, Passphrase: passphrase, Force: c.Force, Out: p.stdout, Format: c.Output, Bar: p.bar()})
 }
 
-// bar is the terminal to show progress on, nil where nobody looks.
-func (p *program) bar() io.Writer {
-	if isTerminal(os.Stderr) {
-		return p.stderr
-	}
-	return nil
-}
-
 // maxPassphrase bounds a line that is none.
 const maxPassphrase = 4096
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"errors"
 
 	"ccms/internal/boot/desk"
@@ -67,7 +68,9 @@ func (c *auditVerifyCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		return err
 	}
-	return desk.Beside(s, p.stdout, c.Output).VerifyAudit(ctx, c.Head)
+	return meanwhile(p.bar(), p.stdout, "the audit log is read", func(out io.Writer) error {
+		return desk.Beside(s, out, c.Output).VerifyAudit(ctx, c.Head)
+	})
 }
 
 // auditHeadCmd is ccms audit head.

@@ -235,7 +235,9 @@ func (c *doctorCmd) Run(ctx context.Context, p *program) error {
 	case c.Quick:
 		return desk.DoctorQuick(ctx, s, p.stdout, c.Output)
 	case c.Deep:
-		return desk.DoctorDeep(ctx, s, p.stdout, c.Output)
+		return meanwhile(p.bar(), p.stdout, "all that the store holds is read", func(out io.Writer) error {
+			return desk.DoctorDeep(ctx, s, out, c.Output)
+		})
 	}
 	return desk.Doctor(ctx, s, p.stdout, c.Output)
 }
