@@ -26,7 +26,7 @@ const cardsEach = 80
 var mix = slices.Concat(
 	slices.Repeat([]string{"register"}, 6), slices.Repeat([]string{"status"}, 6), slices.Repeat([]string{"reveal"}, 4),
 	slices.Repeat([]string{"add card"}, 2), slices.Repeat([]string{"list cards"}, 6), slices.Repeat([]string{"account"}, 6),
-	slices.Repeat([]string{"validate"}, 8), slices.Repeat([]string{"log in"}, 2))
+	slices.Repeat([]string{"validate"}, 6), slices.Repeat([]string{"export"}, 2), slices.Repeat([]string{"log in"}, 2))
 
 // order is a write under an Idempotency-Key, and what was said to it.
 type order struct {
@@ -171,6 +171,8 @@ func (tr *traffic) request(what string) (method, path string, body any, header [
 		return "GET", "/api/creditcards", nil, who.auth(), nil
 	case "account":
 		return "GET", "/api/account", nil, who.auth(), nil
+	case "export": // for which the login service asks the card service
+		return "GET", "/api/account/export", nil, who.auth(), nil
 	case "validate":
 		return "GET", "/api/customer/jwt/validate", nil, who.auth(), nil
 	}

@@ -3,7 +3,9 @@
 package e2e
 
 import (
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -85,6 +87,8 @@ func (s *site) kindsPaused() []fault {
 		add("one "+name, name == "portal", pid(kind[1]))
 	}
 	add("both logins", false, pid(s.logins[0]), pid(s.logins[1]))
+	add("both creditcards", false, pid(s.cards[0]), pid(s.cards[1]))
+	add("both eurekas", false, pid(s.eurekas[0]), pid(s.eurekas[1]))
 	if mongo, err := strconv.Atoi(os.Getenv(mongoPIDEnv)); err == nil {
 		add("mongo", false, func() int { return mongo })
 	} else {
@@ -106,9 +110,7 @@ func (s *site) linksBroken() []fault {
 		{"300 ms each way", func(p *proxy) { p.turn(weather{delay: 300 * time.Millisecond}) }},
 		{"16 KiB/s", func(p *proxy) { p.turn(weather{rate: 16 << 10}) }},
 	} {
-		for _, between := range []string{
-			"portal→login", "portal→creditcard", "creditcard→login", "login→mongo", "creditcard→mongo", "services→eureka", "eureka→eureka",
-		} {
+		for _, between := range s.partings() {
 			links := s.between(between)
 			all = append(all, fault{
 				name: way.name, between: between, lasts: lasting(s.t),
@@ -129,8 +131,18 @@ func (s *site) linksBroken() []fault {
 	return all
 }
 
+// partings are what is broken: every pair of kinds that has a link, all services
+// parted from the registries at once, and a single process from the database
+// that the other one has.
+func (s *site) partings() []string {
+	return append(slices.Sorted(maps.Keys(s.links)), "services→eureka", "one login→mongo", "one creditcard→mongo")
+}
+
 // between are the links of a pair of kinds.
 func (s *site) between(pair string) []*proxy {
+	if kinds, single := strings.CutPrefix(pair, "one "); single {
+		return s.links[kinds][:1]
+	}
 	var all []*proxy
 	for name, links := range s.links {
 		if name == pair || pair == "services→eureka" && strings.HasSuffix(name, "→eureka") && name != "eureka→eureka" {
