@@ -48,33 +48,13 @@ func (a act) entry(by Caller) audit.Entry {
 }
 
 // do runs f as an audited act: on record before it happens, its outcome behind
-// it. Without the record it does not happen (decision D9).
+// it, for which nobody waits. Without the record it does not happen (decision D9).
 func (s *Service) do(ctx context.Context, by Caller, a act, f func() error) error {
 	return s.recorded(ctx, a.entry(by), f)
 }
 
 func (s *Service) recorded(ctx context.Context, e audit.Entry, f func() error) error {
-	recorded, err := s.cfg.Audit.Begin(ctx, e)
-	if err != nil {
-		return err
-	}
-	err = f()
-	if endErr := recorded.End(ctx, outcome(err)); endErr != nil {
-		// The act is on record and has happened; only its outcome is missing.
-		s.cfg.Log.WarnContext(ctx, "outcome of an act was not recorded", "event.action", e.Act, "error.message", endErr)
-	}
-	return err
-}
-
-func outcome(err error) string {
-	if err == nil {
-		return audit.Success
-	}
-	switch problem.From(err).Kind {
-	case problem.Internal, problem.Unavailable, problem.Timeout:
-		return audit.Failed
-	}
-	return audit.Refused
+	return s.cfg.Audit.Do(ctx, e, func(*audit.Act) error { return f() })
 }
 
 // Person authenticates a person whose address is confirmed: a client has no say

@@ -33,7 +33,6 @@ package firm
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"ccms/internal/audit"
@@ -52,7 +51,6 @@ type Config struct {
 	Accounts Accounts
 	// Authenticate finds out which person sent a request; see Person.
 	Authenticate httpserver.Authenticate
-	Log          *slog.Logger     // default slog.Default()
 	Now          func() time.Time // default time.Now
 }
 
@@ -67,9 +65,6 @@ type Service struct {
 
 // Open opens the collections Firm, Client and Invitation.
 func Open(ctx context.Context, cfg Config) (*Service, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.Default()
-	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

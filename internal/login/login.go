@@ -132,7 +132,7 @@ type Service struct {
 // Run.
 func Open(ctx context.Context, cfg Config) (*Service, error) {
 	cfg.setDefaults()
-	s := &Service{cfg: cfg, trail: trail.New(cfg.Audit, cfg.Log)}
+	s := &Service{cfg: cfg, trail: trail.New(cfg.Audit)}
 	var err error
 	if s.customers, err = customer.Open(ctx, cfg.DB); err != nil {
 		return nil, fmt.Errorf("login: %w", err)

@@ -45,6 +45,6 @@ func (d *Desk) OpenFirms(ctx context.Context, log *audit.Log, authenticate https
 		return nil, fmt.Errorf("firms: %w", err)
 	}
 	return firm.Open(ctx, firm.Config{
-		DB: d.DB, Audit: log, Accounts: accounts, Authenticate: authenticate, Log: d.Log.Of(chassis.LoginService),
+		DB: d.DB, Audit: log, Accounts: accounts, Authenticate: authenticate,
 	})
 }

@@ -57,7 +57,7 @@ func open(t testing.TB, adjust ...func(*Config)) *house {
 	h.keys = must(identity.OpenKeys(t.Context(), identity.KeysConfig{DB: h.db, Sealer: ring(t, h.db), Now: h.now}))
 	h.record = must(audit.Open(t.Context(), audit.Config{DB: h.db, Key: secret.NewString(strings.Repeat("a", 32)), Now: h.now}))
 	counters := must(limit.Open(t.Context(), limit.Config{DB: h.db, Key: secret.NewString(strings.Repeat("l", 32)), Now: h.now}))
-	h.firms = must(firm.Open(t.Context(), firm.Config{DB: h.db, Audit: h.record, Accounts: nobody{}, Log: log, Now: h.now}))
+	h.firms = must(firm.Open(t.Context(), firm.Config{DB: h.db, Audit: h.record, Accounts: nobody{}, Now: h.now}))
 	h.issuer = identity.NewIssuer(identity.IssuerConfig{Keys: h.keys, Issuer: issuer, Audience: "ccms", Now: h.now})
 	cfg := Config{
 		DB: h.db, Clients: h.firms, Issuer: h.issuer, Audit: h.record, Counters: counters,
@@ -250,6 +250,7 @@ type recorded struct {
 // acts are the acts on record with a name, oldest first.
 func (h *house) acts(name string) []recorded {
 	h.t.Helper()
+	h.record.Settle()
 	pages := must(store.Open[struct {
 		Records []recorded `bson:"records"`
 	}](h.t.Context(), h.db, store.Spec{Name: "Audit", Ordered: []string{"at"}}))

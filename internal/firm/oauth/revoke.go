@@ -50,21 +50,11 @@ func (s *Service) postRevoke(r *http.Request, in form) (any, error) {
 // already stays so.
 func (s *Service) revoke(r *http.Request, c firm.Client, p identity.Principal) error {
 	id := digest(p.TokenID)
-	a, err := s.cfg.Audit.Begin(r.Context(), entry(r, c, "token.revoke", "jti="+id))
-	if err != nil {
+	return s.cfg.Audit.Do(r.Context(), entry(r, c, "token.revoke", "jti="+id), func(*audit.Act) error {
+		err := s.revoked.Insert(r.Context(), id, revokedToken{c.ID, p.Expires})
+		if errors.Is(err, store.ErrExists) {
+			return nil
+		}
 		return err
-	}
-	err = s.revoked.Insert(r.Context(), id, revokedToken{c.ID, p.Expires})
-	if errors.Is(err, store.ErrExists) {
-		err = nil
-	}
-	result := audit.Success
-	if err != nil {
-		result = audit.Failed
-	}
-	if endErr := a.End(r.Context(), result); endErr != nil {
-		// The act is on record and has happened; only its outcome is missing.
-		s.cfg.Log.WarnContext(r.Context(), "outcome of an act was not recorded", "event.action", "token.revoke", "error.message", endErr)
-	}
-	return err
+	})
 }

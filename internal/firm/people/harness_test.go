@@ -56,7 +56,7 @@ func open(t testing.TB) *house {
 	_, _ = rand.Read(key)
 	h.audit = audit.Config{DB: h.db, Key: secret.New(key), Now: h.now}
 	record := must(audit.Open(t.Context(), h.audit))
-	h.firms = must(firm.Open(t.Context(), firm.Config{DB: h.db, Audit: record, Accounts: &h.people, Authenticate: h.people.authenticate, Log: log, Now: h.now}))
+	h.firms = must(firm.Open(t.Context(), firm.Config{DB: h.db, Audit: record, Accounts: &h.people, Authenticate: h.people.authenticate, Now: h.now}))
 	mux := httpserver.NewMux(log)
 	h.firms.Routes(mux)
 	New(Config{Firms: h.firms, Idempotency: h.keys(), Now: h.now}).Routes(mux)

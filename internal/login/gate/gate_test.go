@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -45,7 +44,7 @@ func build(t *testing.T, adjust ...func(*Config)) *door {
 		t.Fatal(err)
 	}
 	cfg := Config{
-		Counters: counters, Trail: trail.New(record, slog.New(slog.DiscardHandler)),
+		Counters: counters, Trail: trail.New(record),
 		Locked:  func(_ context.Context, account string) error { d.told = append(d.told, account); return nil },
 		Hashing: hashpool.Config{Linger: -1}, Cost: bcrypt.MinCost,
 		LockAfter: 5, LockWindow: time.Minute, LockFor: time.Minute,

@@ -49,7 +49,7 @@ func open(t *testing.T) *house {
 	h.s = New(Config{
 		Customers: h.customers, Issuer: h.issuer,
 		Verifier: identity.NewVerifier(identity.VerifierConfig{Issuer: "https://cards.example.com", Audience: "ccms", Lookup: keys.Lookup, Now: h.now}),
-		Trail:    trail.New(record, log), Clients: h.client, TTL: time.Hour, Idle: 15 * time.Minute, Now: h.now,
+		Trail:    trail.New(record), Clients: h.client, TTL: time.Hour, Idle: 15 * time.Minute, Now: h.now,
 	})
 	mux := httpserver.NewMux(log)
 	h.s.Routes(mux)

@@ -8,10 +8,8 @@ package trail
 
 import (
 	"context"
-	"log/slog"
 
 	"ccms/internal/audit"
-	"ccms/internal/problem"
 )
 
 // Act is something done to an account.
@@ -29,41 +27,18 @@ func (a Act) entry() audit.Entry {
 }
 
 // Trail records acts.
-type Trail struct {
-	audit *audit.Log
-	log   *slog.Logger
-}
+type Trail struct{ audit *audit.Log }
 
-// New returns a trail into audit; log hears what the record could not take.
-func New(audit *audit.Log, log *slog.Logger) *Trail { return &Trail{audit, log} }
+// New returns a trail into audit.
+func New(audit *audit.Log) *Trail { return &Trail{audit} }
 
 // Do runs f as an audited act: on record before it happens, its outcome behind
-// it. Without the record it does not happen.
+// it, for which nobody waits (decision D9). Without the record it does not happen.
 func (t *Trail) Do(ctx context.Context, act Act, f func() error) error {
-	a, err := t.audit.Begin(ctx, act.entry())
-	if err != nil {
-		return err
-	}
-	err = f()
-	if endErr := a.End(ctx, outcome(err)); endErr != nil {
-		// The act is on record and has happened; only its outcome is missing.
-		t.log.WarnContext(ctx, "outcome of an act was not recorded", "event.action", act.Name, "error.message", endErr)
-	}
-	return err
+	return t.audit.Do(ctx, act.entry(), func(*audit.Act) error { return f() })
 }
 
 // Note records what happened already, with its result as package audit has it.
 func (t *Trail) Note(ctx context.Context, act Act, result string) error {
 	return t.audit.Note(ctx, act.entry(), result)
-}
-
-func outcome(err error) string {
-	if err == nil {
-		return audit.Success
-	}
-	switch problem.From(err).Kind {
-	case problem.Internal, problem.Unavailable, problem.Timeout:
-		return audit.Failed
-	}
-	return audit.Refused
 }

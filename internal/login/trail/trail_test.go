@@ -3,11 +3,12 @@ package trail
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"ccms/internal/audit"
 	"ccms/internal/problem"
@@ -43,21 +44,6 @@ func TestADeviceIsPrintableAndShort(t *testing.T) {
 	}
 }
 
-func TestOutcome(t *testing.T) {
-	t.Parallel()
-	for want, errs := range map[string][]error{
-		audit.Success: {nil},
-		audit.Refused: {problem.NoToken(), problem.Validation("x")},
-		audit.Failed:  {problem.Database(errors.New("x")), problem.TimedOut(errors.New("x")), errors.New("x")},
-	} {
-		for _, err := range errs {
-			if got := outcome(err); got != want {
-				t.Errorf("%v is %s", err, got)
-			}
-		}
-	}
-}
-
 func TestAnActIsOnRecordOrDoesNotHappen(t *testing.T) {
 	t.Parallel()
 	db := storetest.NewFault(storetest.New(t))
@@ -65,7 +51,7 @@ func TestAnActIsOnRecordOrDoesNotHappen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trail, done := New(record, slog.New(slog.DiscardHandler)), 0
+	trail, done := New(record), 0
 	do := func(err error) error {
 		return trail.Do(t.Context(), Act{Name: "customer.test", Account: "1"}, func() error { done++; return err })
 	}
@@ -84,4 +70,28 @@ func TestAnActIsOnRecordOrDoesNotHappen(t *testing.T) {
 	if err := record.Close(context.WithoutCancel(t.Context())); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestNobodyWaitsForAnOutcome would fail if an answer were held up by the second
+// of an act's records, which decision D9 does not ask for.
+func TestNobodyWaitsForAnOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := storetest.NewFault(storetest.New(t))
+		record, err := audit.Open(t.Context(), audit.Config{DB: db, Key: secret.NewString(strings.Repeat("a", 32))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		err = New(record).Do(t.Context(), Act{Name: "customer.test", Account: "1"}, func() error {
+			db.Add(storetest.Rule{Op: storetest.Insert, Delay: time.Second})
+			return nil
+		})
+		if err != nil || time.Since(began) != 0 {
+			t.Errorf("it took %v, %v", time.Since(began), err)
+		}
+		record.Settle()
+		if time.Since(began) < time.Second {
+			t.Error("its outcome is not on record")
+		}
+	})
 }
