@@ -39,7 +39,9 @@ func One(ctx context.Context, name string, start Start) (err error) {
 		return err
 	}
 	return p.run(ctx, func() error {
-		if err := p.Dir.WriteRunning(datadir.RunningAlone(name, p.Services[0].Server.URL())); err != nil {
+		run := datadir.RunningAlone(name, p.Services[0].Server.URL())
+		run.CA = p.Settings.TLS.CAFile
+		if err := p.Dir.WriteRunning(run); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintf(start.Out, "%s listens on %s\nready\n", name, p.Services[0].Server.URL())

@@ -100,6 +100,7 @@ func (p *process) wireUp(ctx context.Context) (datadir.Running, error) {
 		Login:      login.Server.URL(),
 		CreditCard: cards.Server.URL(),
 		Portal:     portal.Server.URL(),
+		CA:         p.Settings.TLS.CAFile,
 	}, err
 }
 

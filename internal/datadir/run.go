@@ -5,19 +5,22 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/go-json-experiment/json"
 	"golang.org/x/sys/unix"
 )
 
-// Running is what run.json tells scripts of a process that serves: its id, and
-// the URLs of its services. A service that runs alone tells of itself.
+// Running is what run.json tells scripts of a process that serves: its id, the
+// URLs of its services, and the file of who vouches for them where one is set. A
+// service that runs alone tells of itself.
 type Running struct {
 	PID        int    `json:"pid"`
 	Eureka     string `json:"eureka,omitzero"`
 	Login      string `json:"login,omitzero"`
 	CreditCard string `json:"creditcard,omitzero"`
 	Portal     string `json:"portal,omitzero"`
+	CA         string `json:"ca,omitzero"`
 }
 
 // RunningAlone is this process with one service, named as its command is.
@@ -38,6 +41,12 @@ func RunningAlone(service, url string) Running {
 
 // WriteRunning writes run.json.
 func (d *Dir) WriteRunning(r Running) error {
+	if r.CA != "" { // whoever reads it is in a folder of his own
+		var err error
+		if r.CA, err = filepath.Abs(r.CA); err != nil {
+			return fmt.Errorf("authority in run.json: %w", err)
+		}
+	}
 	b, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("encode run.json: %w", err)

@@ -52,9 +52,20 @@ type Patient struct {
 // Service is one that should answer.
 type Service struct{ Check, Name, URL string }
 
+// running is the server of the folder. It is believed about who vouches for it
+// where the settings say nothing: they may be those of a unit, and not of the
+// shell this runs in.
+func (p *Patient) running() (datadir.Running, bool) {
+	run, alive := p.Dir.Running()
+	if alive && p.Trust.Authority == "" {
+		p.Trust.Authority = run.CA
+	}
+	return run, alive
+}
+
 // Examine makes all checks.
 func Examine(ctx context.Context, p Patient) []Finding {
-	run, alive := p.Dir.Running()
+	run, alive := p.running()
 	findings := []Finding{
 		checkData(p.Dir.Path()), checkKeys(p.Dir), checkSpace(p.Dir.Path()), checkHash(p.BcryptCost), checkMail(ctx, p),
 	}
@@ -71,7 +82,7 @@ func Examine(ctx context.Context, p Patient) []Finding {
 // Quick asks only whether the server of this folder runs and its services are
 // healthy: what a container's health check asks every few seconds.
 func Quick(ctx context.Context, p Patient) []Finding {
-	run, alive := p.Dir.Running()
+	run, alive := p.running()
 	if !alive {
 		return []Finding{noServer(p.Dir.Path())}
 	}

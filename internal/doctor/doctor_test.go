@@ -3,7 +3,10 @@ package doctor
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -244,6 +247,30 @@ func TestServicesAreAskedAtOnceAndSilenceIsTold(t *testing.T) {
 	all := Quick(t.Context(), p)
 	if len(all) != 2 || !all[0].OK || all[1].OK || !strings.Contains(all[1].Says, "does not answer") {
 		t.Errorf("got %+v", all)
+	}
+}
+
+// Settings are those of a unit, and not of the shell a health check runs in.
+func TestAServerTellsWhoVouchesForIt(t *testing.T) {
+	p, ca := patient(t), t.TempDir()
+	a, err := certs.OpenAuthority(ca, nil)
+	must(t, err)
+	pair := certs.Pair{Cert: filepath.Join(ca, "portal.pem"), Key: filepath.Join(ca, "portal.key")}
+	_, err = a.Renew(pair, trust.NameOf("portal"))
+	must(t, err)
+	shown, err := tls.LoadX509KeyPair(pair.Cert, pair.Key)
+	must(t, err)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{shown}}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	p.Services = func(run datadir.Running) []Service { return []Service{{"portal", "portal", run.Portal}} }
+	for file, believed := range map[string]bool{filepath.Join(ca, "ca.pem"): true, "": false} {
+		must(t, p.Dir.WriteRunning(datadir.Running{PID: os.Getpid(), Portal: server.URL, CA: file}))
+		if all := Quick(t.Context(), p); Well(all) != believed {
+			t.Errorf("with %q: %+v", file, all)
+		}
 	}
 }
 
