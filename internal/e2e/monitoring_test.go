@@ -65,7 +65,7 @@ func TestAlertsAndPanelsAskForMetricsThatExist(t *testing.T) {
 			t.Fatal(err)
 		}
 		names := askedFor.FindAllString(string(text), -1)
-		if len(names) < 3 {
+		if len(names) == 0 {
 			t.Errorf("%s names %d metrics, so they are not found", file, len(names))
 		}
 		for _, name := range names {
