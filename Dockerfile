@@ -2,7 +2,9 @@
 # first, the same bytes for everybody (make release):
 #
 #   make release && docker build -t ccms .
-#   docker build --build-arg ARCH=arm64 --platform linux/arm64 -t ccms:arm64 .
+#   docker buildx build --platform linux/arm64 -t ccms:arm64 .
+#
+# A builder that knows no platforms is told by --build-arg ARCH=arm64.
 #
 # What it is of can be said in its labels:
 #
@@ -12,7 +14,8 @@
 #
 #   docker run --read-only --cap-drop ALL --security-opt no-new-privileges -v ccms:/data ccms login
 FROM scratch
-ARG ARCH=amd64
+ARG TARGETARCH
+ARG ARCH=${TARGETARCH:-amd64}
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="CCMS" \
