@@ -1,11 +1,12 @@
 // Command ecs writes the index template for our log lines: ecs FILE. The fields
-// and their types are those of package logging; Elasticsearch takes a line with
-// any other only as text it does not search.
+// and their types are those of package logging, and those that Filebeat adds;
+// Elasticsearch takes a line with any other only as text it does not search.
 package main
 
 import (
 	"log"
 	"os"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -33,9 +34,19 @@ func main() {
 // object is one of Elasticsearch's, of its API _index_template.
 type object = map[string]any
 
+// added are the fields that deploy/logs/filebeat.yml leaves of what Filebeat adds:
+// where a line stands.
+func added() []logging.Field {
+	return []logging.Field{
+		{Name: "host.name", Type: logging.Keyword},
+		{Name: "log.file.path", Type: logging.Keyword},
+		{Name: "log.offset", Type: logging.Long},
+	}
+}
+
 func template() object {
 	fields := object{}
-	for _, f := range append(logging.ECS(), logging.Own()...) {
+	for _, f := range slices.Concat(logging.ECS(), logging.Own(), added()) {
 		of := object{"type": string(f.Type)}
 		if f.Type == logging.Keyword {
 			of["ignore_above"] = 1024 // ECS's own bound
