@@ -40,7 +40,7 @@ func One(ctx context.Context, name string, start Start) (err error) {
 	}
 	return p.run(ctx, func() error {
 		run := datadir.RunningAlone(name, p.Services[0].Server.URL())
-		run.CA = p.Settings.TLS.CAFile
+		run.CA, run.Certificate = p.Settings.TLS.CAFile, p.Settings.TLS.CertFile
 		if err := p.Dir.WriteRunning(run); err != nil {
 			return err
 		}

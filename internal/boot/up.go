@@ -95,12 +95,13 @@ func (p *process) wireUp(ctx context.Context) (datadir.Running, error) {
 	}
 	err = errors.Join(p.KeepPorts(), p.wireLogin(ctx, login), p.wireCards(ctx, cards), p.wirePortal(portal), p.wireEureka(registry))
 	return datadir.Running{
-		PID:        os.Getpid(),
-		Eureka:     registry.Server.URL(),
-		Login:      login.Server.URL(),
-		CreditCard: cards.Server.URL(),
-		Portal:     portal.Server.URL(),
-		CA:         p.Settings.TLS.CAFile,
+		PID:         os.Getpid(),
+		Eureka:      registry.Server.URL(),
+		Login:       login.Server.URL(),
+		CreditCard:  cards.Server.URL(),
+		Portal:      portal.Server.URL(),
+		CA:          p.Settings.TLS.CAFile,
+		Certificate: p.Settings.TLS.CertFile,
 	}, err
 }
 

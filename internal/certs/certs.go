@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
@@ -102,6 +103,23 @@ func readPair(p Pair, now time.Time) (*tls.Certificate, error) {
 		return nil, fmt.Errorf("certificate %s is not valid before %s: check the clock", p.Cert, leaf.NotBefore.UTC().Format(time.RFC3339))
 	}
 	return &cert, nil
+}
+
+// ReadLeaf reads the first certificate of a PEM file, without its key.
+func ReadLeaf(name string) (*x509.Certificate, error) {
+	b, err := readFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	block, _ := pem.Decode(b)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, fmt.Errorf("certificate: %s holds none (PEM)", name)
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s: %w", name, err)
+	}
+	return leaf, nil
 }
 
 func addRoots(pool *x509.CertPool, name string) error {

@@ -21,6 +21,8 @@ type Running struct {
 	CreditCard string `json:"creditcard,omitzero"`
 	Portal     string `json:"portal,omitzero"`
 	CA         string `json:"ca,omitzero"`
+	// Certificate is the file of what everyone is shown, where one was given.
+	Certificate string `json:"certificate,omitzero"`
 }
 
 // RunningAlone is this process with one service, named as its command is.
@@ -41,11 +43,15 @@ func RunningAlone(service, url string) Running {
 
 // WriteRunning writes run.json.
 func (d *Dir) WriteRunning(r Running) error {
-	if r.CA != "" { // whoever reads it is in a folder of his own
-		var err error
-		if r.CA, err = filepath.Abs(r.CA); err != nil {
-			return fmt.Errorf("authority in run.json: %w", err)
+	for _, file := range []*string{&r.CA, &r.Certificate} {
+		if *file == "" {
+			continue
 		}
+		path, err := filepath.Abs(*file) // whoever reads it is in a folder of his own
+		if err != nil {
+			return fmt.Errorf("file in run.json: %w", err)
+		}
+		*file = path
 	}
 	b, err := json.Marshal(r)
 	if err != nil {

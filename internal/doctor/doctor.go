@@ -5,6 +5,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,9 @@ func (p *Patient) running() (datadir.Running, bool) {
 	run, alive := p.Dir.Running()
 	if alive && p.Trust.Authority == "" {
 		p.Trust.Authority = run.CA
+	}
+	if alive {
+		p.Trust.Known = cmp.Or(p.Trust.Given.Cert, run.Certificate)
 	}
 	return run, alive
 }

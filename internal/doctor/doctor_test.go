@@ -274,6 +274,37 @@ func TestAServerTellsWhoVouchesForIt(t *testing.T) {
 	}
 }
 
+// A portal's certificate is for its public name, and a public authority vouches
+// for it: nobody needs to reach it by a name of ours (docs/tls.md).
+func TestAPortalIsWellUnderItsPublicNameAlone(t *testing.T) {
+	p, ca := patient(t), t.TempDir()
+	a, err := certs.OpenAuthority(ca, nil)
+	must(t, err)
+	pair := func(name string) certs.Pair {
+		made := certs.Pair{Cert: filepath.Join(ca, name+".pem"), Key: filepath.Join(ca, name+".key")}
+		_, err := a.Renew(made, name)
+		must(t, err)
+		return made
+	}
+	ours, other := pair("cards.example.com"), pair("other.example.com")
+	shown, err := tls.LoadX509KeyPair(ours.Cert, ours.Key)
+	must(t, err)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{shown}}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	p.Services = func(run datadir.Running) []Service { return []Service{{"portal", "portal", run.Portal}} }
+	for file, well := range map[string]bool{ours.Cert: true, other.Cert: false, "": false} {
+		for _, authority := range []string{"", filepath.Join(ca, "ca.pem")} {
+			must(t, p.Dir.WriteRunning(datadir.Running{PID: os.Getpid(), Portal: server.URL, CA: authority, Certificate: file}))
+			if all := Quick(t.Context(), p); Well(all) != well {
+				t.Errorf("with %q, authority %q: %+v", file, authority, all)
+			}
+		}
+	}
+}
+
 func TestWhyThereIsNoServerIsTold(t *testing.T) {
 	for _, tc := range []struct {
 		name string

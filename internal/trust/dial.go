@@ -48,31 +48,50 @@ func newDialer() *net.Dialer {
 
 // dialer connects to an address and asks whoever answers for the certificate
 // of a service. A registry may also be somebody else's: there the host of the
-// URL, which the operator wrote, is as good as our name.
+// URL, which the operator wrote, is as good as our name. What a process of this
+// machine shows may be for people alone: then it is enough that it is known.
 func (t *Trust) dialer(service string) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := t.dial(ctx, NameOf(service), network, addr)
-		if _, other := errors.AsType[x509.HostnameError](err); other && service == eureka.Audience {
+		conn, err := t.dial(ctx, t.Client(NameOf(service)), network, addr)
+		_, other := errors.AsType[x509.HostnameError](err)
+		if other && service == eureka.Audience {
 			host, _, _ := net.SplitHostPort(addr)
-			return t.dial(ctx, host, network, addr)
+			conn, err = t.dial(ctx, t.Client(host), network, addr)
+		}
+		if _, refused := errors.AsType[*tls.CertificateVerificationError](err); refused && t.known != nil {
+			return t.dial(ctx, t.toKnown(), network, addr)
 		}
 		return conn, err
 	}
 }
 
+// toKnown accepts the known certificate and no other.
+func (t *Trust) toKnown() *tls.Config {
+	cfg := t.Client("")
+	cfg.RootCAs = x509.NewCertPool()
+	cfg.RootCAs.AddCert(t.known)
+	for _, ip := range t.known.IPAddresses {
+		cfg.ServerName = ip.String()
+	}
+	for _, name := range t.known.DNSNames {
+		cfg.ServerName = name
+	}
+	return cfg
+}
+
 // dial fails with an error of operation "dial" as long as nothing of a request
 // can have been sent, so that the next instance may be tried.
-func (t *Trust) dial(ctx context.Context, name, network, addr string) (net.Conn, error) {
+func (t *Trust) dial(ctx context.Context, cfg *tls.Config, network, addr string) (net.Conn, error) {
 	raw, err := newDialer().DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
 	defer cancel()
-	conn := tls.Client(raw, t.Client(name))
+	conn := tls.Client(raw, cfg)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
-		return nil, &net.OpError{Op: "dial", Net: network, Addr: raw.RemoteAddr(), Err: fmt.Errorf("as %s: %w", name, err)}
+		return nil, &net.OpError{Op: "dial", Net: network, Addr: raw.RemoteAddr(), Err: fmt.Errorf("as %s: %w", cfg.ServerName, err)}
 	}
 	return wire.Dialled(conn), nil
 }

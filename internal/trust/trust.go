@@ -6,6 +6,7 @@
 package trust
 
 import (
+	"crypto/x509"
 	"fmt"
 	"maps"
 	"net/http"
@@ -31,6 +32,10 @@ type Config struct {
 	// Authority is a PEM file of who vouches for others. Default none: the
 	// system's.
 	Authority string
+	// Known is a PEM file, leaf first, for Believe: who holds the key of that
+	// certificate is believed to be each of Services, whatever it is for and
+	// whoever vouches for it. Default none.
+	Known string
 	// Own adds a certificate of our own making, and the authority behind it.
 	// Beside a given one, which people are shown, it serves the services among
 	// themselves alone. Default false.
@@ -99,6 +104,7 @@ type Trust struct {
 	cfg        Config
 	renew      func() error               // makes our own certificate when it is due; nil without one
 	transports map[string]*http.Transport // to each service over TLS
+	known      *x509.Certificate          // nil without one
 }
 
 // Open reads the certificates, and makes our own when they are due. Its error
@@ -124,6 +130,12 @@ func Believe(cfg Config) (*Trust, error) {
 	shown := cfg.Shown()
 	shown.Pairs = nil
 	t := &Trust{cfg: cfg, transports: map[string]*http.Transport{}}
+	if cfg.Known != "" {
+		var err error
+		if t.known, err = certs.ReadLeaf(cfg.Known); err != nil {
+			return nil, err
+		}
+	}
 	return t, t.connect(shown)
 }
 
