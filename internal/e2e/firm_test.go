@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -31,7 +30,7 @@ import (
 //	                       is a number; sets $ENDPOINT and $KEY, its public key for codes
 //	signing secret         the endpoint checks signatures from now on and refuses what has none
 //	becomes status id      wait until a registration has this status; it is the last answer
-//	asked n                the endpoint was asked n times; the last question counts as the last answer,
+//	asked n                the endpoint was asked n times, or soon is; the last question counts as the last answer,
 //	                       with the code, decrypted, as its member code
 
 func cmdFirm(ts *testscript.TestScript, _ bool, args []string) {
@@ -111,6 +110,13 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, e.answer)
 }
 
+// times is how often it was asked.
+func (e *endpoint) times() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.asked)
+}
+
 func cmdSigning(ts *testscript.TestScript, _ bool, args []string) {
 	e := of(ts).endpoint
 	hook, err := webhooks.NewWebhook(args[0])
@@ -123,9 +129,14 @@ func cmdSigning(ts *testscript.TestScript, _ bool, args []string) {
 func cmdAsked(ts *testscript.TestScript, _ bool, args []string) {
 	s := of(ts)
 	e := s.endpoint
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(10 * time.Second); e.times() < want && time.Now().Before(deadline); {
+		<-time.After(10 * time.Millisecond)
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if fmt.Sprint(len(e.asked)) != args[0] {
+	if len(e.asked) != want {
 		ts.Fatalf("asked %d times: %s", len(e.asked), strings.Join(e.asked, "\n"))
 	}
 	if len(e.asked) == 0 {
