@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +22,7 @@ import (
 type Dir struct {
 	path string
 	lock *os.File // nil when only looked at
+	made []string // what Open made, the deepest first
 }
 
 // Open creates the folder if need be (mode 0700) and takes its lock, which this
@@ -28,12 +30,37 @@ type Dir struct {
 // folder that Check refuses is refused. What a process that was killed had begun
 // to install is finished first.
 func Open(path string) (*Dir, error) {
+	d := &Dir{path: path, made: missing(filepath.Join(path, "lock"))}
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("create data folder: %w: name another with --data", err)
 	}
 	if err := Check(path); err != nil {
 		return nil, err
 	}
+	var err error
+	if d.lock, err = takeLock(path); err != nil {
+		return nil, err
+	}
+	if err := d.settle(); err != nil {
+		return nil, errors.Join(err, d.lock.Close())
+	}
+	return d, nil
+}
+
+// missing are those of path and the folders above it that are not there, the
+// deepest first.
+func missing(path string) (all []string) {
+	for {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return all
+		}
+		all = append(all, path)
+		path = filepath.Dir(path)
+	}
+}
+
+// takeLock takes the lock of a folder and writes our process id into it.
+func takeLock(path string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(path, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)
@@ -47,17 +74,24 @@ func Open(path string) (*Dir, error) {
 		}
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
+	if !inPlace(f) { // whoever had it abandoned the folder: see Abandon
+		_ = f.Close()
+		return takeLock(path)
+	}
 	if err := f.Truncate(0); err != nil {
 		return nil, fmt.Errorf("write lock: %w", err)
 	}
 	if _, err := fmt.Fprintln(f, os.Getpid()); err != nil {
 		return nil, fmt.Errorf("write lock: %w", err)
 	}
-	d := &Dir{path: path, lock: f}
-	if err := d.settle(); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return d, nil
+	return f, nil
+}
+
+// inPlace reports whether an open file still is the one that its name leads to.
+func inPlace(f *os.File) bool {
+	opened, err := f.Stat()
+	named, err2 := os.Stat(f.Name())
+	return err == nil && err2 == nil && os.SameFile(opened, named)
 }
 
 // At is a folder to look at, beside the process that may have it open.
@@ -125,6 +159,17 @@ func (d *Dir) replace(name string, content []byte) error {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
 	return nil
+}
+
+// Abandon is Close for who came to nothing: what Open made goes with him, unless
+// something else lies in it.
+func (d *Dir) Abandon() error {
+	for _, made := range d.made {
+		if os.Remove(made) != nil {
+			break
+		}
+	}
+	return d.Close()
 }
 
 // Close gives the folder back.

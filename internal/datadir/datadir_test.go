@@ -98,3 +98,63 @@ func TestFoldersAreToldApart(t *testing.T) {
 		t.Errorf("%s and %s", one.ID(), other.ID())
 	}
 }
+
+func TestWhoComesToNothingLeavesNothing(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	for name, c := range map[string]struct {
+		there string // made before
+		path  string
+		left  string // the deepest that remains
+	}{
+		"a folder that was not there": {"a", "a/b/c", "a"},
+		"an empty folder":             {"empty", "empty", "empty"},
+		"a folder with a lock":        {"locked/lock", "locked", "locked/lock"},
+		"a folder with other things":  {"used/ccms.db", "used", "used/ccms.db"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.MkdirAll(filepath.Join(root, filepath.FromSlash(c.there)), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if filepath.Base(c.there) == "lock" {
+				lock := filepath.Join(root, c.there)
+				if err := errors.Join(os.Remove(lock), os.WriteFile(lock, nil, 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			d, err := Open(filepath.Join(root, c.path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Abandon(); err != nil {
+				t.Error(err)
+			}
+			var got string
+			_ = filepath.WalkDir(filepath.Join(root, strings.Split(c.path, "/")[0]), func(path string, _ os.DirEntry, _ error) error {
+				got, _ = filepath.Rel(root, path)
+				return nil
+			})
+			if got != c.left {
+				t.Errorf("%s is left, want %s", got, c.left)
+			}
+		})
+	}
+}
+
+func TestAbandonKeepsWhatCameMeanwhile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "new")
+	d, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(d.File("ccms.db"), nil, 0o600), d.Abandon()); err != nil {
+		t.Fatal(err)
+	}
+	if d, err = Open(path); err != nil || !d.Has("ccms.db") {
+		t.Fatal("what came meanwhile is gone", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}

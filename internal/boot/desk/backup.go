@@ -141,7 +141,13 @@ func Restore(ctx context.Context, s config.Settings, o BackupOrder) (err error) 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, dir.Close()) }()
+	defer func() {
+		leave := dir.Close
+		if err != nil {
+			leave = dir.Abandon
+		}
+		err = errors.Join(err, leave())
+	}()
 	return backup.Restorer{
 		Dir: dir, Count: chassis.CountCopy, Passphrase: passphrase, Force: o.Force, Out: o.Out, Format: o.Format, Bar: o.Bar,
 		Check: func(ctx context.Context, folder string, m backup.Manifest) ([]doctor.Finding, error) {
