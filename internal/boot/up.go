@@ -25,7 +25,7 @@ func Up(ctx context.Context, start Start) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.Close()) }()
+	defer func() { err = chassis.Damaged(p.Dir, errors.Join(err, p.Close())) }()
 	if err := p.openUp(ctx); err != nil {
 		return err
 	}

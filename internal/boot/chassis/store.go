@@ -36,9 +36,32 @@ func (p *Process) OpenStore(ctx context.Context) (err error) {
 func SQLite(ctx context.Context, dir *datadir.Dir) (store.DB, error) {
 	db, err := sqlitestore.Open(ctx, sqlitestore.Config{Path: dir.File("ccms.db")})
 	if err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
+		return nil, Damaged(dir, fmt.Errorf("open store: %w", err))
 	}
 	return db, nil
+}
+
+// damaged is an error of the embedded store that is about its file.
+type damaged struct {
+	file string
+	error
+}
+
+// Error says what to do; what SQLite said comes last.
+func (d *damaged) Error() string {
+	return fmt.Sprintf("the store %s is damaged: ccms doctor --deep looks what is left of it, ccms restore FILE --force puts a backup in its place (%v)", d.file, d.error)
+}
+
+// Unwrap returns what the store said.
+func (d *damaged) Unwrap() error { return d.error }
+
+// Damaged says what to do about err where the file of a data folder's embedded
+// store is damaged. Any other error is returned as it is.
+func Damaged(dir *datadir.Dir, err error) error {
+	if _, told := errors.AsType[*damaged](err); told || !sqlitestore.Damaged(err) {
+		return err
+	}
+	return &damaged{dir.File("ccms.db"), err}
 }
 
 // Mongo opens the database of the settings, and fails when it is away.

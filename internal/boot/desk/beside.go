@@ -63,7 +63,7 @@ func (d *doer) ask(ctx context.Context, order admin.Request, out any) error {
 	}
 	answer, err := d.own.doHere(ctx, order)
 	if err != nil {
-		return err
+		return chassis.Damaged(d.own.Dir, err)
 	}
 	return json.Unmarshal(answer, out)
 }
