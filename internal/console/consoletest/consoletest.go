@@ -176,6 +176,20 @@ func Says(t *testing.T, got *httptest.ResponseRecorder, status int, texts ...str
 	}
 }
 
+// ChangesNothing reports as an error what a form changes when a viewer sends it, or
+// an owner from another site; shown is what an answer to it must not say.
+func (w *World) ChangesNothing(path, shown string, form ...string) {
+	w.t.Helper()
+	for who, send := range map[string]func(who, path string, form ...string) *httptest.ResponseRecorder{
+		"owner": w.PostFromElsewhere, "viewer": w.Post,
+	} {
+		Says(w.t, send(who, path, form...), http.StatusForbidden, "-"+shown)
+		if len(w.Changes) > 0 {
+			w.t.Errorf("%s, %s: %q", path, who, w.Changes)
+		}
+	}
+}
+
 // Leads reports as an error when an answer does not lead to a page of the firm,
 // or when the services were not asked for exactly this change.
 func (w *World) Leads(got *httptest.ResponseRecorder, to, change string) {
