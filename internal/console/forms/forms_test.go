@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +166,17 @@ func TestAWebhookSentBackUnchangedStaysAsItIs(t *testing.T) {
 	defer p.Wipe()
 	if got := forms.ReadWebhook(p); !reflect.DeepEqual(got, f) {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestANewWebhookIsToldOfEverything would fail if a form left an event out that
+// the service, asked without a choice, would tell of.
+func TestANewWebhookIsToldOfEverything(t *testing.T) {
+	p := post(t, sent(form(forms.Webhook(backend.WebhookForm{URL: "https://hooks.example/x"}, "live"))))
+	defer p.Wipe()
+	got := forms.ReadWebhook(p).Events
+	if len(got) != 8 || !slices.Contains(got, "card.revealed") {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -9,7 +9,9 @@ import (
 	"ccms/internal/page"
 )
 
-// events are those a webhook may be told of (decision D7), in words.
+// events are those a webhook may be told of, in words. All are ticked at first, as
+// they are for who names none to the service (decision D7): that a number was
+// shown is what a firm wants to hear of least late.
 func events() []page.Option {
 	return []page.Option{
 		{Value: "registration.pending", Text: "Your endpoint is asked (registration.pending)", On: true},
@@ -19,7 +21,7 @@ func events() []page.Option {
 		{Value: "card.enabled", Text: "A card is switched on (card.enabled)", On: true},
 		{Value: "card.disabled", Text: "A card is switched off (card.disabled)", On: true},
 		{Value: "card.deleted", Text: "A card is erased (card.deleted)", On: true},
-		{Value: "card.revealed", Text: "A client was shown a number (card.revealed)"},
+		{Value: "card.revealed", Text: "A client was shown a number (card.revealed)", On: true},
 	}
 }
 
