@@ -368,6 +368,50 @@ func TestObservationsHoldTheRouteAndNeverThePath(t *testing.T) {
 	}
 }
 
+// Who hangs up is no failure of ours, or anybody could make an alarm go off.
+func TestACallerWhoHangsUpIsNoFailure(t *testing.T) {
+	entered, fails := make(chan struct{}), make(chan struct{})
+	s := start(t, func(c *httpserver.Config) {
+		mux := httpserver.NewMux(slog.New(slog.DiscardHandler))
+		mux.Handle("GET /slow", func(_ http.ResponseWriter, r *http.Request) error {
+			entered <- struct{}{}
+			select {
+			case <-r.Context().Done():
+				return r.Context().Err()
+			case <-fails:
+				return errors.New("disk on fire")
+			}
+		})
+		c.Handler = mux
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	ask := func(ctx context.Context) chan int {
+		answered := make(chan int, 1)
+		go func() {
+			req, _ := http.NewRequestWithContext(ctx, "GET", s.URL()+"/slow", nil)
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				answered <- 0
+				return
+			}
+			_ = res.Body.Close()
+			answered <- res.StatusCode
+		}()
+		<-entered
+		return answered
+	}
+	gone := ask(ctx)
+	leave()
+	if o := <-s.seen; o.Status != 499 || <-gone != 0 {
+		t.Errorf("observed %+v", o)
+	}
+	stays := ask(t.Context())
+	close(fails)
+	if o := <-s.seen; o.Status != 500 || <-stays != 500 {
+		t.Errorf("observed %+v of who waited", o)
+	}
+}
+
 func TestAnUnreadableRequestIsAnsweredAndAHalfSentBodyIsAnError(t *testing.T) {
 	s := start(t, nil)
 	c, err := net.Dial("tcp", s.Addr().String())

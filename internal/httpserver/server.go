@@ -301,6 +301,11 @@ func headerSize(r *http.Request) int {
 	return n
 }
 
+// hungUp stands in the log, in metrics and in spans for the status of a request
+// whose caller did not wait for the answer, as other servers have it: that work
+// ended with him is no failure, and nobody can make an alarm go off by leaving.
+const hungUp = 499
+
 // finish answers a panic, tells Observe and the log.
 func (s *Server) finish(rec *recorder, r *http.Request, i *request, start time.Time) {
 	v := recover()
@@ -309,6 +314,9 @@ func (s *Server) finish(rec *recorder, r *http.Request, i *request, start time.T
 	}
 	if rec.status == 0 {
 		rec.status = http.StatusOK
+	}
+	if rec.status >= http.StatusInternalServerError && errors.Is(r.Context().Err(), context.Canceled) {
+		rec.status = hungUp
 	}
 	took := time.Since(start)
 	s.logAccess(rec, r, i, took)
