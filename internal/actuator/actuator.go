@@ -41,6 +41,7 @@ type Actuator struct {
 	registry meter.Registry
 	requests *requestTimer
 	latency  *meter.Histogram
+	failed   *meter.Counter
 
 	components []*component
 	checks     sync.WaitGroup
@@ -63,8 +64,8 @@ func New(cfg Config) *Actuator {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	a := &Actuator{cfg: cfg, requests: newRequestTimer(cfg.Now), latency: newLatency()}
-	a.registry.Add(a.requests, a.latency, newProcess(cfg.Started, cfg.Now))
+	a := &Actuator{cfg: cfg, requests: newRequestTimer(cfg.Now), latency: newLatency(), failed: newFailed()}
+	a.registry.Add(a.requests, a.latency, a.failed, newProcess(cfg.Started, cfg.Now))
 	a.addStates()
 	return a
 }
@@ -78,6 +79,9 @@ func (a *Actuator) Observe(o httpserver.Observation) {
 	a.requests.observe(o)
 	if !chatter(route(o.Route)) {
 		a.latency.Observe(o.Duration.Seconds())
+		if o.Status >= 500 {
+			a.failed.Inc()
+		}
 	}
 }
 

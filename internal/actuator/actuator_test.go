@@ -395,23 +395,33 @@ func TestObserveDoesNotAllocate(t *testing.T) {
 	}
 }
 
-func TestPercentilesLeaveOutWhatMachinesAsk(t *testing.T) {
+func TestTheFiguresOfTheGoalsLeaveOutWhatMachinesAsk(t *testing.T) {
 	a := actuator.New(actuator.Config{Service: "test"})
+	read := func() (all meter.Series, failed float64) {
+		t.Helper()
+		families, err := a.Registry().Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		series := map[string]meter.Series{}
+		for _, f := range families {
+			series[f.Name] = f.Series[0]
+		}
+		f, ok := series["ccms_requests_failed_total"]
+		if len(series["ccms_requests_seconds"].Buckets) == 0 || !ok {
+			t.Fatal("there are no such metrics")
+		}
+		return series["ccms_requests_seconds"], f.Value
+	}
+	if all, failed := read(); all.Count != 0 || failed != 0 {
+		t.Errorf("at first %v, %v failed", all, failed)
+	}
 	for _, route := range []string{"GET /x", "POST /api/x/{id}", "GET /actuator/health", "GET /eureka/apps", "UNKNOWN"} {
-		a.Observe(httpserver.Observation{Method: "GET", Route: route, Status: 200, Duration: 20 * time.Millisecond})
-	}
-	families, err := a.Registry().Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		if f.Name != "ccms_requests_seconds" {
-			continue
+		for _, status := range []int{200, 404, 499, 500, 503} {
+			a.Observe(httpserver.Observation{Method: "GET", Route: route, Status: status, Duration: 20 * time.Millisecond})
 		}
-		if h := f.Series[0]; h.Count != 3 || h.Buckets[1].Count != 0 || h.Buckets[2].Count != 3 {
-			t.Errorf("got %v", h)
-		}
-		return
 	}
-	t.Error("there is no such metric")
+	if all, failed := read(); all.Count != 15 || all.Buckets[1].Count != 0 || all.Buckets[2].Count != 15 || failed != 6 {
+		t.Errorf("got %v, %v failed", all, failed)
+	}
 }

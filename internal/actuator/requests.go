@@ -59,6 +59,12 @@ func newLatency() *meter.Histogram {
 		0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5)
 }
 
+// newFailed counts those of them that failed. It is there from the start, unlike
+// the series of a status, whose first failures a rate does not see.
+func newFailed() *meter.Counter {
+	return meter.NewCounter("ccms_requests_failed_total", "Those of ccms_requests_seconds that were answered with a status of 500 or above.")
+}
+
 // chatter reports whether machines ask for this route all the time.
 func chatter(uri string) bool {
 	return strings.HasPrefix(uri, "/actuator") || strings.HasPrefix(uri, "/eureka")

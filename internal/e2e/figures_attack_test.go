@@ -150,6 +150,7 @@ func floods(t *testing.T, p *process, c *client) {
 	} else {
 		moved(t, before, after, refused, "ccms_login_hash_shed_total")
 		moved(t, before, after, refused, "http_server_requests_seconds_count", `outcome="SERVER_ERROR"`)
+		moved(t, before, after, refused, "ccms_requests_failed_total")
 		moved(t, before, after, logins-refused, "ccms_login_attempts_total", `outcome="wrong"`)
 	}
 	if slow := after.sum("ccms_requests_seconds_count") - after.sum("ccms_requests_seconds_bucket", `le="0.05"`); slow <= 0 {
