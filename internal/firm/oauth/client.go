@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/netip"
 	"regexp"
 	"time"
 
@@ -180,7 +179,7 @@ const failureWindow = 5 * time.Minute
 // here, so nobody can lock a client out by failing in its name; and what is too
 // much is neither counted nor recorded, so a flood does not fill the store.
 func (s *Service) count(r *http.Request, c firm.Client, failed error) error {
-	network := limit.Bucket{Rule: limit.Rule{Name: "oauth-network", Max: s.cfg.FailuresPerNetwork, Window: failureWindow}, Key: networkOf(httpserver.Client(r))}
+	network := limit.Bucket{Rule: limit.Rule{Name: "oauth-network", Max: s.cfg.FailuresPerNetwork, Window: failureWindow}, Key: limit.Network(httpserver.Client(r))}
 	buckets := []limit.Bucket{network}
 	if clientID.MatchString(c.ID) {
 		rule := limit.Rule{Name: "oauth-client", Max: s.cfg.FailuresPerClient, Window: failureWindow}
@@ -216,17 +215,4 @@ func entry(r *http.Request, c firm.Client, name, reason string) audit.Entry {
 // (decision D9).
 func (s *Service) note(r *http.Request, c firm.Client, a act) error {
 	return s.cfg.Audit.Note(r.Context(), entry(r, c, a.name, a.reason), a.result)
-}
-
-// networkOf is the network an address counts as: /24, or /56 of IPv6.
-func networkOf(a netip.Addr) string {
-	bits := 24
-	if a.Is6() {
-		bits = 56
-	}
-	p, err := a.Prefix(bits)
-	if err != nil || !p.IsValid() {
-		return "unknown"
-	}
-	return p.String()
 }

@@ -2,9 +2,9 @@ package trail
 
 import (
 	"net/http"
-	"net/netip"
 
 	"ccms/internal/httpserver"
+	"ccms/internal/limit"
 )
 
 // Caller is who asks, as far as the connection shows. The zero Caller is the
@@ -24,24 +24,10 @@ func CallerOf(r *http.Request) Caller {
 	a := httpserver.Client(r)
 	return Caller{
 		Address: a.String(),
-		Network: networkOf(a),
+		Network: limit.Network(a),
 		Device:  printable(r.UserAgent(), maxDevice),
 		Request: httpserver.RequestID(r.Context()),
 	}
-}
-
-// networkOf is the network an address counts as: /24, or /56 of IPv6.
-func networkOf(a netip.Addr) string {
-	a = a.Unmap()
-	bits := 24
-	if a.Is6() {
-		bits = 56
-	}
-	p, err := a.Prefix(bits)
-	if err != nil || !p.IsValid() {
-		return "unknown"
-	}
-	return p.String()
 }
 
 // printable keeps the printable ASCII of s, at most n bytes of it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,25 +14,6 @@ import (
 	"ccms/internal/secret"
 	"ccms/internal/store/storetest"
 )
-
-func TestNetworkOf(t *testing.T) {
-	t.Parallel()
-	tests := []struct{ name, address, want string }{
-		{"a /24 of IPv4", "198.51.100.77", "198.51.100.0/24"},
-		{"a /56 of IPv6", "2001:db8:1:2ff::1", "2001:db8:1:200::/56"},
-		{"IPv4 in IPv6 is IPv4", "::ffff:198.51.100.77", "198.51.100.0/24"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := networkOf(netip.MustParseAddr(tt.address)); got != tt.want {
-				t.Errorf("got %s", got)
-			}
-		})
-	}
-	if networkOf(netip.Addr{}) != "unknown" {
-		t.Error("no address has a network")
-	}
-}
 
 func TestADeviceIsPrintableAndShort(t *testing.T) {
 	t.Parallel()
