@@ -76,7 +76,7 @@ func check(digits []byte, found []rule) error {
 		return badNumber("The number belongs to no card brand that is accepted here.")
 	case !slices.Contains(found[0].series.lengths, len(digits)):
 		return badNumber("The number has too many or too few digits for its brand.")
-	case found[0].series.luhn && !luhn(digits):
+	case found[0].series.luhn && !Luhn(digits):
 		return badNumber("The check digit does not fit; look for a typing error.")
 	}
 	return nil
@@ -104,9 +104,9 @@ func (t *Table) Claim(number []byte) (b Brand, misfit int, ok bool) {
 	return t.brands[found[0].brand], misfit, true
 }
 
-// luhn is the check of ISO/IEC 7812-1 annex B: from the right, every second
-// digit is doubled, less nine when above nine, and the sum ends in zero.
-func luhn(digits []byte) bool {
+// Luhn is the check of ISO/IEC 7812-1 annex B on ASCII digits: from the right, every
+// second one is doubled, less nine when above nine, and the sum ends in zero.
+func Luhn(digits []byte) bool {
 	sum := 0
 	for i, c := range digits {
 		d := int(c - '0')

@@ -60,7 +60,7 @@ func TestParseKnowsThePublishedTestNumbers(t *testing.T) {
 				if string(n.Digits()) != digits || n.BIN() != digits[:6] || n.Last4() != digits[len(digits)-4:] {
 					t.Errorf("digits %s, BIN %s, last four %s", n.Digits(), n.BIN(), n.Last4())
 				}
-				if !luhn([]byte(digits)) {
+				if !Luhn([]byte(digits)) {
 					t.Error("fails the Luhn check")
 				}
 			})
@@ -132,8 +132,8 @@ func TestLuhnKnownAnswers(t *testing.T) {
 		"79927398713": true, "79927398710": false, "0": true, "18": true, "81": false,
 		"1234567812345670": true, "1234567812345678": false,
 	} {
-		if luhn([]byte(digits)) != want {
-			t.Errorf("luhn(%s) is %v", digits, !want)
+		if Luhn([]byte(digits)) != want {
+			t.Errorf("Luhn(%s) is %v", digits, !want)
 		}
 	}
 }
@@ -143,20 +143,20 @@ func TestLuhnKnownAnswers(t *testing.T) {
 func TestLuhnFindsTypingErrors(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		digits := withCheckDigit(rapid.SliceOfN(rapid.ByteRange('0', '9'), minDigits-1, maxDigits-1).Draw(t, "digits"))
-		if !luhn(digits) {
+		if !Luhn(digits) {
 			t.Fatalf("%s fails with its check digit", digits)
 		}
 		i := rapid.IntRange(0, len(digits)-2).Draw(t, "place")
 		typo := bytes.Clone(digits)
 		typo[i] = '0' + (typo[i]-'0'+byte(rapid.IntRange(1, 9).Draw(t, "by")))%10
-		if luhn(typo) {
+		if Luhn(typo) {
 			t.Fatalf("%s and %s both pass", digits, typo)
 		}
 		swapped := bytes.Clone(digits)
 		swapped[i], swapped[i+1] = swapped[i+1], swapped[i]
 		pair := string(digits[i : i+2])
 		blind := pair[0] == pair[1] || pair == "09" || pair == "90"
-		if luhn(swapped) != blind {
+		if Luhn(swapped) != blind {
 			t.Fatalf("%s with %s swapped: passes is %v", digits, pair, !blind)
 		}
 	})
@@ -167,7 +167,7 @@ func withCheckDigit(digits []byte) []byte {
 	digits = append(bytes.Clone(digits), '0')
 	for c := byte('0'); c <= '9'; c++ {
 		digits[len(digits)-1] = c
-		if luhn(digits) {
+		if Luhn(digits) {
 			break
 		}
 	}

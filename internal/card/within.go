@@ -72,7 +72,7 @@ func digitGroups(s string) []group {
 // prints reports whether digits are a number that a brand prints in groups of
 // these lengths; one group is how every brand may be written.
 func (t *Table) prints(digits []byte, groups []group) bool {
-	if !luhn(digits) {
+	if !Luhn(digits) {
 		return false
 	}
 	for _, r := range t.find(digits) {

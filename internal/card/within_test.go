@@ -20,7 +20,7 @@ func TestTheListOfTestNumbersIsThePublishedOne(t *testing.T) {
 		t.Errorf("%d numbers are published, %d known", listed, len(published))
 	}
 	for digits := range published {
-		if !luhn([]byte(digits)) {
+		if !Luhn([]byte(digits)) {
 			t.Errorf("%s fails the Luhn check", digits)
 		}
 	}

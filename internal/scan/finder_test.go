@@ -137,7 +137,7 @@ func drawNumber(t *rapid.T) card.Number {
 		digits = append(digits, byte('0'+rapid.IntRange(0, 9).Draw(t, "digit")))
 	}
 	for c := byte('0'); c <= '9'; c++ {
-		if digits[length-1] = c; luhn(digits) {
+		if digits[length-1] = c; card.Luhn(digits) {
 			break
 		}
 	}
@@ -258,7 +258,7 @@ func FuzzFinder(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var whole, pieces []string
 		find := finder{report: func(m match) {
-			if !luhn(m.number.Digits()) || m.offset < 0 || m.offset >= int64(len(b)) {
+			if !card.Luhn(m.number.Digits()) || m.offset < 0 || m.offset >= int64(len(b)) {
 				t.Errorf("%s is none", describe(m))
 			}
 			whole = append(whole, describe(m))

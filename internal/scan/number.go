@@ -93,11 +93,12 @@ func gapBefore(b []byte, i int) byte {
 }
 
 // number returns the card number that the run begins with, and of how many
-// groups it is; none is 0. The caller wipes the number.
+// groups it is; none is 0. The caller wipes the number. Luhn comes first, and also
+// where a brand does without it: nine of ten numbers end with it.
 func (r *run) number(b []byte) (card.Number, int) {
 	for k := r.count; k > 0; k-- {
 		digits := r.digits[:min(r.groups[k-1].sum, len(r.digits))]
-		if len(digits) < minDigits || len(digits) > maxDigits || k == r.count && r.cut || !luhn(digits) {
+		if len(digits) < minDigits || len(digits) > maxDigits || k == r.count && r.cut || !card.Luhn(digits) {
 			continue
 		}
 		n, err := card.Default().Parse(digits)
@@ -116,22 +117,6 @@ func (r *run) number(b []byte) (card.Number, int) {
 // repeated reports whether all digits are the same: so are no card's, but filler's.
 func repeated(digits []byte) bool {
 	return len(bytes.Trim(digits, string(digits[:1]))) == 0
-}
-
-// luhn is the check of ISO/IEC 7812-1 annex B. Here it comes first, and also
-// where a brand does without it: nine of ten numbers end with it.
-func luhn(digits []byte) bool {
-	sum := 0
-	for i, c := range digits {
-		d := int(c - '0')
-		if (len(digits)-i)%2 == 0 {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
-		}
-		sum += d
-	}
-	return sum%10 == 0
 }
 
 // written reports whether the first k groups look like a card number on paper
