@@ -21,19 +21,10 @@ func (d *Desk) firms(ctx context.Context) (*firm.Service, error) {
 	if !d.Holds(chassis.LoginService, "login.key") {
 		return nil, errors.New("firms are the login service's: name its data folder with --data")
 	}
-	ring, err := d.OpenRing(ctx, "LoginKey", "login.key")
+	log, err := d.record(ctx)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := d.AuditConfig(ctx, ring, chassis.LoginAudit)
-	if err != nil {
-		return nil, err
-	}
-	log, err := audit.Open(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("open audit log: %w", err)
-	}
-	d.audits = append(d.audits, log)
 	return d.OpenFirms(ctx, log, nil)
 }
 
