@@ -132,9 +132,6 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(err, s.folder.Close())
 }
 
-// Close gives up a server that does not Run.
-func (s *Server) Close() error { return errors.Join(s.listener.Close(), s.folder.Close()) }
-
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	var in request
 	var out response
