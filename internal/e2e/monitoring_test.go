@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json"
+
 	parts "ccms/internal/figures" // figures are those of a load here
 	"ccms/internal/upload"
 )
@@ -73,5 +75,50 @@ func TestAlertsAndPanelsAskForMetricsThatExist(t *testing.T) {
 				t.Errorf("%s asks for %s, which no service shows", file, name)
 			}
 		}
+	}
+}
+
+// TestPanelsSayWhatTheyShow reads the dashboard as Grafana does.
+func TestPanelsSayWhatTheyShow(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/monitoring/grafana/ccms.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var board struct {
+		Panels []struct {
+			Type, Title, Description string
+			Targets                  []struct{ Expr, LegendFormat string }
+			FieldConfig              struct {
+				Defaults struct {
+					Unit       string
+					Thresholds struct{ Steps []any }
+				}
+			}
+		}
+		Links []struct{ URL string }
+	}
+	if err := json.Unmarshal(text, &board, json.MatchCaseInsensitiveNames(true)); err != nil {
+		t.Fatal(err)
+	}
+	graphs, limits := 0, 0
+	for _, p := range board.Panels {
+		if p.Type == "row" {
+			continue
+		}
+		graphs++
+		if p.Title == "" || p.Description == "" || p.FieldConfig.Defaults.Unit == "" || len(p.Targets) == 0 {
+			t.Errorf("%q has no description, unit or line", p.Title)
+		}
+		for _, l := range p.Targets {
+			if l.Expr == "" || l.LegendFormat == "" {
+				t.Errorf("a line of %q has no name", p.Title)
+			}
+		}
+		if len(p.FieldConfig.Defaults.Thresholds.Steps) == 2 {
+			limits++
+		}
+	}
+	if graphs < 25 || limits < 12 || len(board.Links) == 0 || !strings.Contains(board.Links[0].URL, "operators.md#") {
+		t.Errorf("%d panels, %d with a limit, links %v", graphs, limits, board.Links)
 	}
 }
