@@ -1,9 +1,36 @@
-# Run once by mongosh's container: the replica set and CCMS's user.
-set -eu
-root() {
-  mongosh --quiet --tls --tlsCAFile /run/secrets/ca --host mongo-1 -u root -p "$(cat /run/secrets/mongo-root)" --authenticationDatabase admin --eval "$1"
+// Run by mongosh at each start: the replica set and CCMS's user, if they are
+// not there yet. Passwords are read here, so that no command line shows them.
+const { readFileSync } = require('fs');
+const secret = (name) => readFileSync(`/run/secrets/${name}`, 'utf8').trim();
+const database = (hosts, option, name) =>
+  new Mongo(`mongodb://root:${secret('mongo-root')}@${hosts}/admin?tls=true&tlsCAFile=/run/secrets/ca&${option}`).getDB(name);
+const hosts = ['mongo-1', 'mongo-2', 'mongo-3'];
+
+// Members may be starting, or electing one of them.
+function patiently(act) {
+  for (let left = 120; ; left--) {
+    try {
+      act();
+      return;
+    } catch (e) {
+      if (left === 0) throw e;
+      print(`mongo-init waits: ${e.codeName ?? e.name}`);
+      sleep(1000);
+    }
+  }
 }
-until root 'db.hello().ok' >/dev/null 2>&1; do sleep 1; done
-root 'try { rs.status() } catch (e) { rs.initiate({_id: "rs0", members: [1, 2, 3].map(n => ({_id: n, host: `mongo-${n}:27017`}))}) }'
-until root 'if (!db.hello().isWritablePrimary) quit(1)' >/dev/null 2>&1; do sleep 1; done
-root "const d = db.getSiblingDB('CCMS'); if (!d.getUser('ccms')) d.createUser({user: 'ccms', pwd: '$(cat /run/secrets/mongo-ccms)', roles: ['readWrite']})"
+
+patiently(() => {
+  const admin = database('mongo-1', 'directConnection=true', 'admin'); // the one that has a user already
+  try {
+    admin.adminCommand({ replSetGetStatus: 1 });
+  } catch (e) {
+    if (e.codeName !== 'NotYetInitialized') throw e;
+    admin.adminCommand({ replSetInitiate: { _id: 'rs0', members: hosts.map((name, i) => ({ _id: i + 1, host: `${name}:27017` })) } });
+  }
+});
+patiently(() => {
+  const ccms = database(hosts.join(), 'replicaSet=rs0&serverSelectionTimeoutMS=5000', 'CCMS'); // whichever takes writes
+  if (!ccms.getUser('ccms')) ccms.createUser({ user: 'ccms', pwd: secret('mongo-ccms'), roles: ['readWrite'] });
+});
+print('mongo-init: the set and its user are there');
