@@ -224,10 +224,8 @@ func (r rule) refusal(a actor) int {
 		return 0
 	case strings.Contains(r.needs, ":"):
 		return r.refusalOfFirms(a)
-	case r.needs == "cardholder" && !a.person, r.needs == "operator" && r.service == "creditcard" && !a.person:
-		return 403
 	case !a.person:
-		return 401 // the login service's sessions are people's
+		return 403 // its token is good, and of the wrong kind
 	case r.object == "ann" && a.name != "ann", r.object == "acme test":
 		return 404
 	case r.object == "acme":
