@@ -21,8 +21,13 @@ const (
 	patience = 3 * time.Second
 )
 
-// errSilent says that an instance answered nobody since the request began.
-var errSilent = errors.New("discovery: the instance does not answer")
+var (
+	// errSilent says that an instance answered nobody since the request began.
+	errSilent = errors.New("discovery: the instance does not answer")
+	// errUnable says that an instance answered 503: by its own word it cannot,
+	// its database being away for example, which another one may still reach.
+	errUnable = errors.New("discovery: the instance is unable to answer")
+)
 
 // condition is what an address showed of itself.
 type condition struct {
@@ -78,15 +83,18 @@ func (c *Client) answered(host string) {
 	d.avoid, d.since = time.Time{}, c.cfg.Now()
 }
 
-// unanswered notes that a request to an address will not be answered, and when
-// that is the address's fault, why. It is remembered then, and the registry
+// unanswered notes that a request to an address will not be answered there, and
+// when that is the address's fault, why. It is remembered then, and the registry
 // asked whether it knows a better one.
 func (c *Client) unanswered(host string, why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	d := c.conditions[host]
+	d, now := c.conditions[host], c.cfg.Now()
 	d.waiting--
-	if now := c.cfg.Now(); why != nil && !now.Before(d.avoid) {
+	if errors.Is(why, errUnable) { // but silent it is not
+		d.since = now
+	}
+	if why != nil && !now.Before(d.avoid) {
 		d.avoid = now.Add(avoidFor)
 		poke(c.fetchNow)
 		// The request goes on to the next instance, so nobody else would say it.
@@ -96,7 +104,7 @@ func (c *Client) unanswered(host string, why error) {
 
 // try sends r to one instance and remembers what came of it. Where there are
 // others, a request that is safe to repeat does not wait for one that answers
-// nobody.
+// nobody, and does not take a 503 for the answer.
 func (t *transport) try(r *http.Request, target *url.URL, b *body, others bool) (*http.Response, error) {
 	begun := t.client.begin(target.Host)
 	ctx, stop := r.Context(), func(error) {}
@@ -110,6 +118,11 @@ func (t *transport) try(r *http.Request, target *url.URL, b *body, others bool) 
 	}
 	resp, err := t.sender(r.URL.Hostname(), target).RoundTrip(at(r.WithContext(ctx), target, b))
 	if err == nil {
+		if others && repeatable(r) && resp.StatusCode == http.StatusServiceUnavailable {
+			defer stop(nil)
+			t.client.unanswered(target.Host, errUnable)
+			return nil, errors.Join(errUnable, resp.Body.Close())
+		}
 		t.client.answered(target.Host)
 		if err = context.Cause(ctx); err == nil {
 			resp.Body = &reply{resp.Body, stop}
@@ -136,13 +149,19 @@ func (t *transport) try(r *http.Request, target *url.URL, b *body, others bool) 
 // waitFor is how long a request waits for an instance that answers nobody, so
 // that time is left for another; 0 for as long as it takes.
 func waitFor(r *http.Request) time.Duration {
-	if !safe(r) || r.Body != nil && r.Body != http.NoBody {
+	if !repeatable(r) {
 		return 0
 	}
 	if end, ok := r.Context().Deadline(); ok {
 		return min(patience, time.Until(end)/2)
 	}
 	return patience
+}
+
+// repeatable reports whether r may be sent to another instance although one had
+// it.
+func repeatable(r *http.Request) bool {
+	return safe(r) && (r.Body == nil || r.Body == http.NoBody)
 }
 
 // reply is the body of an answer that may no longer be given up.

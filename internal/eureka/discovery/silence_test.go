@@ -140,3 +140,68 @@ func TestASlowRequestIsNotGivenUp(t *testing.T) {
 		}
 	}
 }
+
+// TestAnInstanceThatIsUnableIsPassedOver would fail if one of two whose database
+// is away cost each second request, if a write were sent twice, or if it were
+// never asked again.
+func TestAnInstanceThatIsUnableIsPassedOver(t *testing.T) {
+	var asked atomic.Int64
+	var unable, both atomic.Bool
+	answering := func(name string, fails func() bool, count *atomic.Int64) string {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			count.Add(1)
+			if fails() {
+				http.Error(w, strings.ToUpper(name), http.StatusServiceUnavailable)
+				return
+			}
+			_, _ = fmt.Fprint(w, name)
+		}))
+		t.Cleanup(srv.Close)
+		return srv.URL
+	}
+	s, clock := newSite(t), new(ahead)
+	s.register(self(t, "SVC", "a", answering("a", func() bool { return unable.Load() || both.Load() }, &asked)))
+	s.register(self(t, "SVC", "b", answering("b", both.Load, new(atomic.Int64))))
+	c, _ := client(t, discovery.Config{URLs: []string{s.url()}, Now: clock.now})
+	ready(t, c, "SVC")
+	unable.Store(true)
+	gets := func(n int) {
+		t.Helper()
+		for range n {
+			if got, err := within(t, c, time.Second, "GET", "http://svc/"); err != nil || got != "b" {
+				t.Fatalf("%q, %v", got, err)
+			}
+		}
+	}
+	gets(2)
+	if n := asked.Load(); n != 1 {
+		t.Fatalf("it was asked %d times", n)
+	}
+	for range 20 {
+		if got, err := within(t, c, time.Second, "POST", "http://svc/"); err != nil || got != "b" {
+			t.Fatalf("%q, %v", got, err)
+		}
+	}
+	if n := asked.Load(); n != 1 {
+		t.Errorf("it was asked %d times while it was to be avoided", n)
+	}
+
+	// A write that it refused is not sent to the other.
+	clock.by.Add(int64(6 * time.Second))
+	until(t, "a write is refused", func() bool {
+		got, err := within(t, c, time.Second, "POST", "http://svc/")
+		return err == nil && got == "A"
+	})
+	// When nobody is able, that is the answer.
+	both.Store(true)
+	if got, err := within(t, c, time.Second, "GET", "http://svc/"); err != nil || got != "A" && got != "B" {
+		t.Errorf("%q, %v", got, err)
+	}
+	both.Store(false)
+	unable.Store(false)
+	clock.by.Add(int64(6 * time.Second))
+	until(t, "it is asked again", func() bool {
+		got, err := within(t, c, time.Second, "GET", "http://svc/")
+		return err == nil && got == "a"
+	})
+}

@@ -20,7 +20,8 @@ import (
 // Transport returns a RoundTripper for URLs whose host is an application's
 // name, ignoring case: http://login-service/api/customer/validate. It picks
 // instances in turn; a refused connection leads to the next one, any failure
-// does where the method is safe, an instance that answers nobody among them.
+// does where the method is safe, an instance that answers nobody among them, or
+// one that answers 503 while there are others.
 // Those that failed are tried last. Time-outs are the request's context's. It
 // follows no redirect and adds no header. base sends; default
 // http.DefaultTransport.
