@@ -11,6 +11,7 @@ import (
 	"ccms/internal/store"
 	"ccms/internal/store/mongostore"
 	"ccms/internal/store/sqlitestore"
+	"ccms/internal/store/sqlitestore/snapshot"
 )
 
 // A process that starts before its database waits for it, so that a machine
@@ -58,7 +59,7 @@ func (d *damaged) Unwrap() error { return d.error }
 // Damaged says what to do about err where the file of a data folder's embedded
 // store is damaged. Any other error is returned as it is.
 func Damaged(dir *datadir.Dir, err error) error {
-	if _, told := errors.AsType[*damaged](err); told || !sqlitestore.Damaged(err) {
+	if _, told := errors.AsType[*damaged](err); told || !snapshot.Damaged(err) {
 		return err
 	}
 	return &damaged{dir.File("ccms.db"), err}

@@ -263,13 +263,6 @@ func doubtful(err error) bool {
 	return true
 }
 
-// Damaged reports whether err says that the file is no database, or not a whole
-// one any more.
-func Damaged(err error) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB)
-}
-
 // exec runs a statement that nobody needs the count of.
 func (w *writer) exec(text string, args ...any) error {
 	_, err := w.change(text, args...)

@@ -15,7 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // Take writes a copy of the database at path, as of one moment, to the new file
@@ -49,6 +50,13 @@ func Take(ctx context.Context, path, to string) (err error) {
 
 // ErrUnsound says that a file is no database, or not a whole one.
 var ErrUnsound = errors.New("the database file is not sound")
+
+// Damaged reports whether err, of whoever reads or writes a database, says that
+// its file is none, or not a whole one any more.
+func Damaged(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB)
+}
 
 // Check reads the whole database at path, compares every index with its table
 // and returns ErrUnsound, saying what the first thing is that does not fit.

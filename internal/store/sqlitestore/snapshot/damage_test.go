@@ -1,4 +1,4 @@
-package sqlitestore_test
+package snapshot_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 
 	"ccms/internal/problem"
 	"ccms/internal/store/sqlitestore"
+	"ccms/internal/store/sqlitestore/snapshot"
 )
 
 func TestADamagedFileIsToldFromOtherFailures(t *testing.T) {
@@ -18,12 +19,12 @@ func TestADamagedFileIsToldFromOtherFailures(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := sqlitestore.Open(t.Context(), sqlitestore.Config{Path: path})
-	if !sqlitestore.Damaged(err) || !sqlitestore.Damaged(fmt.Errorf("start: %w", problem.Database(err))) {
+	if !snapshot.Damaged(err) || !snapshot.Damaged(fmt.Errorf("start: %w", problem.Database(err))) {
 		t.Errorf("what is no database: %v", err)
 	}
 	_, away := sqlitestore.Open(t.Context(), sqlitestore.Config{Path: filepath.Join(path, "below")})
 	for _, other := range []error{nil, errors.New("disk is full"), away} {
-		if sqlitestore.Damaged(other) {
+		if snapshot.Damaged(other) {
 			t.Errorf("%v is told as damage", other)
 		}
 	}
