@@ -87,6 +87,7 @@ type Server struct {
 	srv      *http.Server
 	loopback bool
 	draining atomic.Bool
+	new      newcomers
 }
 
 // Listen opens the address, so that the caller knows its URL before Run.
@@ -122,7 +123,8 @@ func Listen(ctx context.Context, cfg Config) (*Server, error) {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ConnContext:       withConn,
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return withConn(known(ctx, c), c) },
+		ConnState:         s.new.changed,
 		ErrorLog:          slog.NewLogLogger(cfg.Log.Handler(), slog.LevelDebug),
 
 		DisableGeneralOptionsHandler: true,
@@ -157,14 +159,12 @@ func (s *Server) SetPublicURL(u *url.URL) { s.cfg.PublicURL = u }
 
 // Run serves until ctx ends, then answers what was accepted and returns nil.
 func (s *Server) Run(ctx context.Context) error {
+	listener := wire.Accepting(s.listener)
+	if s.cfg.TLS != nil {
+		listener = wire.Securing(s.listener, s.cfg.TLS, readHeaderTimeout)
+	}
 	failed := make(chan error, 1)
-	go func() {
-		if s.cfg.TLS != nil {
-			failed <- s.srv.Serve(wire.Securing(s.listener, s.cfg.TLS, readHeaderTimeout))
-			return
-		}
-		failed <- s.srv.Serve(wire.Accepting(s.listener))
-	}()
+	go func() { failed <- s.srv.Serve(listener) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("%s: serve: %w", s.cfg.Name, err)
@@ -174,11 +174,15 @@ func (s *Server) Run(ctx context.Context) error {
 	<-time.After(lameDuck)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
-	err := s.srv.Shutdown(drain)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = s.srv.Close()
-	}
+	// First the listener, so that all it accepted is known to who waits for it.
+	err := listener.Close()
 	<-failed
+	s.new.wait(drain)
+	if late := s.srv.Shutdown(drain); errors.Is(late, context.DeadlineExceeded) {
+		err = errors.Join(err, s.srv.Close())
+	} else {
+		err = errors.Join(err, late)
+	}
 	return err
 }
 
@@ -186,6 +190,9 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	rec := &recorder{ResponseWriter: w}
+	if c, ok := r.Context().Value(newcomerKey{}).(net.Conn); ok {
+		s.new.asked(c)
+	}
 	i := s.describe(r)
 	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, i))
 	rec.Header().Set(requestIDHeader, i.id)

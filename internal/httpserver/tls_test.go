@@ -3,8 +3,10 @@ package httpserver_test
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -183,4 +185,57 @@ func TestAStopOverHTTP2LosesNothing(t *testing.T) {
 		t.Error(err)
 	}
 	c.CloseIdleConnections()
+}
+
+// TestAStopAnswersWhoIsShakingHands would fail if a connection that was accepted
+// before the listener closed, and became TLS after it, were cut.
+func TestAStopAnswersWhoIsShakingHands(t *testing.T) {
+	for _, h2 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("HTTP/2 %t", h2), func(t *testing.T) {
+			change, client := secured(t)
+			mux := httpserver.NewMux(slog.New(slog.DiscardHandler))
+			mux.Handle("GET /hello", func(w http.ResponseWriter, _ *http.Request) error {
+				return httpserver.WriteJSON(w, 200, "hello")
+			})
+			cfg := httpserver.Config{Name: "test", Addr: "127.0.0.1:0", Handler: mux, Log: slog.New(slog.DiscardHandler)}
+			change(&cfg)
+			begun, closed := make(chan struct{}), make(chan struct{})
+			cfg.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+				close(begun)
+				<-closed
+				return nil, nil
+			}
+			s, err := httpserver.Listen(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- s.Run(ctx) }()
+			answered := make(chan error, 1)
+			go func() {
+				res, err := client(h2).Get(s.URL() + "/hello")
+				if err == nil {
+					err = res.Body.Close()
+				}
+				answered <- err
+			}()
+			<-begun
+			stop()
+			for { // until nobody is let in any more
+				c, err := net.Dial("tcp", s.Addr().String())
+				if err != nil {
+					break
+				}
+				_ = c.Close()
+			}
+			close(closed)
+			if err := <-answered; err != nil {
+				t.Errorf("lost: %v", err)
+			}
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }

@@ -9,27 +9,43 @@ import (
 	"time"
 )
 
-// Securing returns a listener that speaks TLS over l's connections. A connection that turns out to speak HTTP/1.1 is a *SecureConn,
-// so that the buffers above TLS are wiped too. One that speaks HTTP/2, or with
-// which the handshake failed, is the *tls.Conn that net/http asks for: the
-// former leaves in net/http's buffers what it will, the latter net/http answers.
+// Securing returns a listener that speaks TLS over l's connections. A connection
+// that turns out to speak HTTP/1.1 is a *SecureConn, so that the buffers above
+// TLS are wiped too. One that speaks HTTP/2, or with which the handshake failed,
+// is the *tls.Conn that net/http asks for: the former leaves in net/http's
+// buffers what it will, the latter net/http answers.
 //
-// A handshake takes at most patience. Close ends those that run and waits.
+// A handshake takes at most patience. After Close those that run may end within
+// a second and are accepted: a client takes its handshake for done before we do,
+// and sends its request. Only then does Accept fail.
 func Securing(l net.Listener, cfg *tls.Config, patience time.Duration) net.Listener {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &securing{Listener: l, cfg: cfg, patience: patience, ctx: ctx, cancel: cancel, came: make(chan came)}
-	s.running.Go(s.run)
+	s := &securing{
+		Listener: l, cfg: cfg, patience: patience, ctx: ctx, cancel: cancel,
+		closed: make(chan struct{}), came: make(chan came), over: make(chan struct{}),
+	}
+	s.close = sync.OnceValue(func() error {
+		close(s.closed)
+		time.AfterFunc(ending, cancel)
+		return l.Close()
+	})
+	go s.run()
 	return s
 }
+
+// ending is how long handshakes may go on after Close.
+const ending = time.Second
 
 type securing struct {
 	net.Listener
 	cfg      *tls.Config
 	patience time.Duration
-	ctx      context.Context // of the listener's life
+	ctx      context.Context // of the handshakes
 	cancel   context.CancelFunc
-	running  sync.WaitGroup
+	close    func() error
+	closed   chan struct{}
 	came     chan came
+	over     chan struct{} // nothing comes any more
 }
 
 // came is a connection, or why there is none.
@@ -43,27 +59,30 @@ func (s *securing) Accept() (net.Conn, error) {
 	select {
 	case c := <-s.came:
 		return c.conn, c.err
-	case <-s.ctx.Done():
+	case <-s.over:
 		return nil, net.ErrClosed
 	}
 }
 
 // Close implements net.Listener.
-func (s *securing) Close() error {
-	s.cancel()
-	err := s.Listener.Close()
-	s.running.Wait()
-	return err
-}
+func (s *securing) Close() error { return s.close() }
 
 func (s *securing) run() {
-	for s.ctx.Err() == nil {
+	defer close(s.over)
+	var greeting sync.WaitGroup
+	defer greeting.Wait()
+	for {
 		c, err := s.Listener.Accept()
-		if err != nil {
-			s.hand(came{err: err})
+		if err == nil {
+			greeting.Go(func() { s.greet(c) })
 			continue
 		}
-		s.running.Go(func() { s.greet(c) })
+		select {
+		case <-s.closed:
+			return
+		default:
+			s.hand(came{err: err})
+		}
 	}
 }
 

@@ -112,7 +112,51 @@ func TestAFailedHandshakeIsHandedOn(t *testing.T) {
 	}
 }
 
-func TestCloseEndsHandshakesThatRun(t *testing.T) {
+// TestAHandshakeUnderWayOutlivesClose would fail if a client that had shaken
+// hands when the listener closed got no answer to its request.
+func TestAHandshakeUnderWayOutlivesClose(t *testing.T) {
+	showing, believing := certified(t)
+	begun, closed := make(chan struct{}), make(chan struct{})
+	showing.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		close(begun)
+		<-closed
+		return nil, nil
+	}
+	l := securing(t, showing)
+	dialled := make(chan error, 1)
+	go func() {
+		c, err := tls.Dial("tcp", l.Addr().String(), believing)
+		if err == nil {
+			_, err = io.WriteString(c, "hello")
+			defer c.Close()
+		}
+		dialled <- err
+	}()
+	<-begun
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	close(closed)
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	p := make([]byte, 5)
+	if _, err := io.ReadFull(c, p); err != nil || string(p) != "hello" {
+		t.Errorf("%q %v", p, err)
+	}
+	if err := <-dialled; err != nil {
+		t.Error(err)
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+}
+
+// TestCloseEndsHandshakesThatTakeLong would fail if who never ends his handshake
+// kept a process from ending.
+func TestCloseEndsHandshakesThatTakeLong(t *testing.T) {
 	showing, _ := certified(t)
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	l := securing(t, showing)
@@ -124,7 +168,13 @@ func TestCloseEndsHandshakesThatRun(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+	for err == nil { // the connection, when it was accepted at all
+		var c net.Conn
+		if c, err = l.Accept(); err == nil {
+			_ = c.Close()
+		}
+	}
+	if !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
 }
