@@ -31,7 +31,7 @@ func (p *Process) Look(registry *Service) error {
 }
 
 func (p *Process) join(s *Service, registries []string, self *eureka.Instance) (err error) {
-	s.Client, err = discovery.New(discovery.Config{
+	cfg := discovery.Config{
 		URLs: registries,
 		Self: self,
 		Sign: func(audience, method, path string) (string, error) {
@@ -40,7 +40,11 @@ func (p *Process) join(s *Service, registries []string, self *eureka.Instance) (
 		HTTP:   &http.Client{Transport: p.Trust.Transport(eureka.Audience)},
 		Secure: p.Trust.Secure(),
 		Log:    p.Log.Of(s.Name),
-	})
+	}
+	if a, ok := s.Server.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+		cfg.Address = func() string { return discovery.OwnAddress(registries) }
+	}
+	s.Client, err = discovery.New(cfg)
 	if err != nil {
 		return fmt.Errorf("%s: registry client: %w", s.Name, err)
 	}
@@ -58,11 +62,6 @@ func (p *Process) instance(s *Service) (*eureka.Instance, error) {
 	base, err := url.Parse(s.Server.URL())
 	if err != nil {
 		return nil, fmt.Errorf("own url: %w", err)
-	}
-	if a, ok := s.Server.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
-		if own := discovery.OwnAddress(p.Registry); own != "" {
-			base.Host = net.JoinHostPort(own, base.Port())
-		}
 	}
 	return discovery.NewInstance(s.Name, fmt.Sprintf("%s:%s:%s", host, s.Name, p.Dir.ID()), base)
 }

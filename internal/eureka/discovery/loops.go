@@ -135,7 +135,7 @@ func (c *Client) renew(ctx context.Context) error {
 	self, registered := c.self, c.registered
 	c.mu.Unlock()
 	if !registered {
-		return c.register(ctx, self)
+		return c.register(ctx)
 	}
 	q := url.Values{"status": {string(self.Status)}, "lastDirtyTimestamp": {strconv.FormatInt(self.LastDirty, 10)}}
 	answers, err := c.servers.everywhere(ctx, question{method: http.MethodPut, path: pathOf(self) + "?" + q.Encode()})
@@ -147,9 +147,8 @@ func (c *Client) renew(ctx context.Context) error {
 		if c.self == self {
 			c.dirty(self.Status)
 		}
-		self = c.self
 		c.mu.Unlock()
-		return c.register(ctx, self)
+		return c.register(ctx)
 	case !some(answers, http.StatusOK):
 		return refused("heartbeat", answers[0])
 	}
@@ -161,7 +160,11 @@ func some(answers []answer, status int) bool {
 	return slices.ContainsFunc(answers, func(a answer) bool { return a.status == status })
 }
 
-func (c *Client) register(ctx context.Context, self *eureka.Instance) error {
+func (c *Client) register(ctx context.Context) error {
+	self, err := c.located()
+	if err != nil {
+		return err
+	}
 	answers, err := c.servers.everywhere(ctx, registration(self))
 	if err != nil {
 		return err

@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/url"
 	"time"
+
+	"ccms/internal/eureka"
 )
 
 // OwnAddress is the address this machine has on the way to the first registry
@@ -29,4 +31,30 @@ func OwnAddress(registries []string) string {
 		return ""
 	}
 	return ""
+}
+
+// located returns what to register: Self, at the address it has now.
+func (c *Client) located() (*eureka.Instance, error) {
+	ip := ""
+	if c.cfg.Address != nil {
+		ip = c.cfg.Address()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ip == "" || ip == c.self.IPAddr {
+		return c.self, nil
+	}
+	base := address(c.self)
+	base.Host = net.JoinHostPort(ip, base.Port())
+	there, err := NewInstance(c.self.App, c.self.ID, base)
+	if err != nil {
+		return nil, err
+	}
+	self := *c.self
+	self.HostName, self.IPAddr = there.HostName, there.IPAddr
+	self.HomePageURL, self.StatusPageURL = there.HomePageURL, there.StatusPageURL
+	self.HealthCheckURL, self.SecureHealthCheckURL = there.HealthCheckURL, there.SecureHealthCheckURL
+	c.self = &self
+	c.dirty(self.Status)
+	return c.self, nil
 }
