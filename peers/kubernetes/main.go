@@ -1,5 +1,6 @@
-// Kubernetes in one file: the first argument names the component that it is.
-// It is built only to try deploy/kubernetes.
+// Command kubernetes is Kubernetes, etcd and CoreDNS in one file, to try
+// deploy/kubernetes with: the first argument names the component that it is. It
+// owns no behaviour: each component is its project's, and cluster.sh starts them.
 package main
 
 import (

@@ -42,7 +42,7 @@ func (p *Process) join(s *Service, registries []string, self *eureka.Instance) (
 		Log:    p.Log.Of(s.Name),
 	}
 	if a, ok := s.Server.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
-		cfg.Address = func() string { return discovery.OwnAddress(registries) }
+		cfg.Address = func() (string, error) { return ownAddress(registries) }
 	}
 	s.Client, err = discovery.New(cfg)
 	if err != nil {

@@ -32,10 +32,10 @@ type Config struct {
 	URLs []string
 	// Self is registered; see NewInstance. Default nil: only look up.
 	Self *eureka.Instance
-	// Address is asked before each registration for the IP address under which
-	// the service is called; "" leaves what Self says. It may change, or be
-	// known late: see OwnAddress. Default: what Self says.
-	Address func() string
+	// Address is asked before each heartbeat for the IP address under which the
+	// service is called: it may change, or be known late. Nothing is registered
+	// before it is known; "" is what Self says. Default: always that.
+	Address func() (string, error)
 	// Sign makes the proof that reserved names need (decisions A8 and E3) for
 	// a request. Default nil: none is sent.
 	Sign func(audience, method, path string) (string, error)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -131,11 +132,15 @@ func jitter(d time.Duration) time.Duration {
 
 // renew sends a heartbeat, or registers where that is due.
 func (c *Client) renew(ctx context.Context) error {
+	unknown := c.locate()
 	c.mu.Lock()
 	self, registered := c.self, c.registered
 	c.mu.Unlock()
 	if !registered {
-		return c.register(ctx)
+		if unknown != nil {
+			return unknown
+		}
+		return c.register(ctx, self)
 	}
 	q := url.Values{"status": {string(self.Status)}, "lastDirtyTimestamp": {strconv.FormatInt(self.LastDirty, 10)}}
 	answers, err := c.servers.everywhere(ctx, question{method: http.MethodPut, path: pathOf(self) + "?" + q.Encode()})
@@ -147,8 +152,9 @@ func (c *Client) renew(ctx context.Context) error {
 		if c.self == self {
 			c.dirty(self.Status)
 		}
+		self = c.self
 		c.mu.Unlock()
-		return c.register(ctx)
+		return c.register(ctx, self)
 	case !some(answers, http.StatusOK):
 		return refused("heartbeat", answers[0])
 	}
@@ -160,11 +166,33 @@ func some(answers []answer, status int) bool {
 	return slices.ContainsFunc(answers, func(a answer) bool { return a.status == status })
 }
 
-func (c *Client) register(ctx context.Context) error {
-	self, err := c.located()
+// locate sees to it that what is registered is the address that Self has now.
+func (c *Client) locate() error {
+	if c.cfg.Address == nil {
+		return nil
+	}
+	ip, err := c.cfg.Address()
 	if err != nil {
 		return err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ip == "" || ip == c.self.IPAddr {
+		return nil
+	}
+	base := address(c.self)
+	base.Host = net.JoinHostPort(ip, base.Port())
+	there, err := NewInstance(c.self.App, c.self.ID, base)
+	if err != nil {
+		return err
+	}
+	there.LastDirty = c.self.LastDirty
+	there.Status, c.self = c.self.Status, there
+	c.dirty(there.Status)
+	return nil
+}
+
+func (c *Client) register(ctx context.Context, self *eureka.Instance) error {
 	answers, err := c.servers.everywhere(ctx, registration(self))
 	if err != nil {
 		return err

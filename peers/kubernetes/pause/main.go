@@ -1,4 +1,5 @@
-// What a pod's sandbox runs: it waits to be ended.
+// Command pause is what a pod's sandbox runs: it owns the pod's namespaces, does
+// nothing, and leaves the work to the pod's containers until it is ended.
 package main
 
 import (
