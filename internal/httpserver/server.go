@@ -178,12 +178,11 @@ func (s *Server) Run(ctx context.Context) error {
 	err := listener.Close()
 	<-failed
 	s.new.wait(drain)
-	if late := s.srv.Shutdown(drain); errors.Is(late, context.DeadlineExceeded) {
-		err = errors.Join(err, s.srv.Close())
-	} else {
-		err = errors.Join(err, late)
+	late := s.srv.Shutdown(drain)
+	if errors.Is(late, context.DeadlineExceeded) {
+		late = s.srv.Close()
 	}
-	return err
+	return errors.Join(err, late)
 }
 
 // serve is the path every request takes before it is routed.
