@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,8 +31,9 @@ import (
 const memoryEnv = "CCMS_E2E_MEMORY"
 
 const (
-	holders = 12 // who have cards
-	lanes   = 4  // clients at a time
+	holders   = 12 // who have cards
+	mayBeLate = 3  // requests of a run, where a machine stands still for a while
+	lanes     = 4  // clients at a time
 )
 
 // protocol is how values are sent, and how many. Each value is sent once
@@ -63,6 +65,7 @@ type imprint struct {
 	firm    firmClient
 	mu      sync.Mutex
 	needles []needle
+	late    atomic.Int32 // answers
 }
 
 func (l *imprint) keep(kind, value string) string {
@@ -242,8 +245,8 @@ var manners = []func(*http.Request){
 }
 
 // post sends request i in one of the manners until the answer is not that the
-// service is busy, and expects a status. A login whose time was over, on a
-// machine that stood still, is tried again too, and told.
+// service is busy, and expects a status. That the time for one was over is told
+// and not judged: what matters here is what it leaves behind.
 func (l *imprint) post(t *testing.T, i int, url string, in any, token string, want int) {
 	t.Helper()
 	for {
@@ -264,9 +267,9 @@ func (l *imprint) post(t *testing.T, i int, url string, in any, token string, wa
 			<-time.After(50 * time.Millisecond)
 			continue
 		}
-		if res.StatusCode == http.StatusGatewayTimeout && strings.HasSuffix(url, "/login/subsequent") {
-			t.Logf("POST %s: 504, sent again", url)
-			continue
+		if res.StatusCode == http.StatusGatewayTimeout && l.late.Add(1) <= mayBeLate {
+			t.Logf("POST %s: %s", url, body)
+			return
 		}
 		if err != nil || res.StatusCode != want {
 			t.Errorf("POST %s: %d, want %d: %s %v", url, res.StatusCode, want, body, err)
