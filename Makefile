@@ -5,7 +5,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZTIME   ?= 5s
 UNWATCHED   = -gcflags=modernc.org/...=-race=false -gcflags=golang.org/x/crypto/...=-race=false
 
-.PHONY: build release test check check-peers chaos bench format vet lint vulnerabilities generated race fuzz api seeds memory reproducible browser
+.PHONY: build release test check check-peers chaos bench format vet lint vulnerabilities generated race fuzz api memory reproducible browser
 
 build: ## the binary
 	go build -o bin/ccms ./cmd/ccms
@@ -16,7 +16,7 @@ release: ## bin/release: the binaries for production, what they are made of, che
 test: ## every test
 	go test ./...
 
-check: format vet lint vulnerabilities generated race seeds api memory reproducible browser ## all that a change must pass beside the tests
+check: format vet lint vulnerabilities generated race api memory reproducible browser ## all that a change must pass beside the tests
 	@echo "check: passed"
 
 check-peers: ## tests against other people's software
@@ -56,12 +56,9 @@ generated: ## committed generated files are what their generators give
 # Needs a C compiler. e2e drives a program built without it. SQLite and the
 # hashes of passwords are left as they are: they take turns under locks of ours,
 # and watching each of their reads took two thirds of the time.
-race: ## every test under the race detector
+race: ## every test, and each fuzz target on its seeds, under the race detector
 	@scripts/tools gcc
 	CGO_ENABLED=1 go test -race $(UNWATCHED) -timeout 20m $$(go list ./... | grep -v '/internal/e2e$$')
-
-seeds: ## each fuzz target on its seeds and what fuzzing found
-	go test -run '^Fuzz' ./...
 
 fuzz: ## each fuzz target for FUZZTIME, looking for more
 	@scripts/fuzz $(FUZZTIME)
@@ -69,7 +66,7 @@ fuzz: ## each fuzz target for FUZZTIME, looking for more
 api: ## the API documents are valid, and what the running services answer
 	@scripts/api
 
-memory: ## what requests leave in the memory of a release build, and of a plain one
+memory: ## what requests leave in the memory of a release build
 	@scripts/memory
 
 reproducible: ## two builds of one commit are the same bytes

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { chromium } from "playwright-core";
+import { until } from "./product.mjs";
 
 export function launch(...args) {
   const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium-headless-shell";
@@ -44,12 +45,18 @@ function watch(context) {
   return seen;
 }
 
-// logIn logs a person in by the page.
+// logIn logs a person in by the page, again where that says to come back: on a
+// busy machine a password may not have its turn in time.
 export async function logIn(page, product, who, path = "/cards") {
-  await page.goto(`${product.portal}/login?next=${encodeURIComponent(path)}`);
-  await page.fill("#email", who.email);
-  await page.fill("#password", who.password);
-  await Promise.all([page.waitForURL(`**${path}`), page.click("main button[type=submit]")]);
+  await until("a login", async () => {
+    await page.goto(`${product.portal}/login?next=${encodeURIComponent(path)}`);
+    await page.fill("#email", who.email);
+    await page.fill("#password", who.password);
+    const posted = (r) => r.request().method() === "POST" && new URL(r.url()).pathname === "/login";
+    const [answer] = await Promise.all([page.waitForResponse(posted), page.click("main button[type=submit]")]);
+    return ![503, 504].includes(answer.status());
+  });
+  await page.waitForURL(`**${path}`);
 }
 
 // pause stops the clock of a page, a little after now, so that it moves only by
