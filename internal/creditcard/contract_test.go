@@ -216,7 +216,7 @@ func TestDeleteToggleAndRestoreFollowTheContract(t *testing.T) {
 	want(t, w.delete("alice", visa), 409, "ALREADY_DELETED")
 	want(t, w.toggle("alice", visa), 409, "CARD_DELETED")
 
-	w.clock.pass(10*time.Minute - time.Millisecond)
+	w.clock.Advance(10*time.Minute - time.Millisecond)
 	a = w.restore("alice", c.id())
 	want(t, a, 200, "")
 	if got := decode[object](t, a); got != c {
@@ -224,7 +224,7 @@ func TestDeleteToggleAndRestoreFollowTheContract(t *testing.T) {
 	}
 	want(t, w.restore("alice", c.Token), 200, "") // asked again
 	want(t, w.delete("alice", visa), 200, "")
-	w.clock.pass(10 * time.Minute)
+	w.clock.Advance(10 * time.Minute)
 	want(t, w.restore("alice", c.id()), 409, "ALREADY_DELETED")
 }
 
@@ -278,7 +278,7 @@ func TestTheFourthDifferentCodeIsRefusedAtTheDoor(t *testing.T) {
 	}
 	want(t, try("carol", "004"), 429, "TOO_MANY_REQUESTS")
 	want(t, try("carol", "003"), 201, "")
-	w.clock.pass(15 * time.Minute)
+	w.clock.Advance(15 * time.Minute)
 	want(t, try("alice", "004"), 409, "CARD_EXISTS")
 	if n := len(w.audited("card.add", "refused", "too many different codes for card ************1111")); n != 2 {
 		t.Errorf("%d refusals on record, want 2", n)
@@ -383,7 +383,7 @@ func TestTheDocumentHasTheContractsShape(t *testing.T) {
 	if _, err := base64.StdEncoding.DecodeString(inner); !ok || err != nil {
 		t.Errorf("creditCardNumber is %q", sealed)
 	}
-	ring, err := keyring.Open(t.Context(), keyring.Config{Root: w.root, DB: w.db, Now: w.clock.now})
+	ring, err := keyring.Open(t.Context(), keyring.Config{Root: w.root, DB: w.db, Now: w.clock.Now})
 	must(t, err)
 	number, err := vault.New(vault.Config{Keys: ring}).Open(t.Context(), vault.Place{Owner: "cardholders", Record: "alice/" + c.id(), Field: "number"}, sealed)
 	must(t, err)

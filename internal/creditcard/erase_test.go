@@ -34,13 +34,13 @@ func TestDeletedCardsAreErasedAfterTheirRetention(t *testing.T) {
 	w := newWorld(t)
 	early, late, kept := w.add("alice", visa), w.add("alice", mastercard), w.add("alice", amex)
 	want(t, w.delete("alice", early.id()), 200, "")
-	w.clock.pass(time.Hour)
+	w.clock.Advance(time.Hour)
 	want(t, w.delete("alice", late.id()), 200, "")
 
-	w.clock.pass(time.Hour - time.Millisecond)
+	w.clock.Advance(time.Hour - time.Millisecond)
 	must(t, w.service.Sweep(t.Context()))
 	want(t, w.delete("alice", early.id()), 409, "ALREADY_DELETED")
-	w.clock.pass(time.Millisecond)
+	w.clock.Advance(time.Millisecond)
 	must(t, w.service.Sweep(t.Context()))
 	want(t, w.delete("alice", early.id()), 404, "CARD_NOT_FOUND")
 	want(t, w.delete("alice", late.id()), 409, "ALREADY_DELETED")
@@ -50,7 +50,7 @@ func TestDeletedCardsAreErasedAfterTheirRetention(t *testing.T) {
 	if strings.Contains(doc, early.Token) || strings.Count(doc, "AES256{") != 2 || strings.Count(doc, "f1.") != 2 {
 		t.Errorf("the erased card left something in %s", doc)
 	}
-	w.clock.pass(time.Hour)
+	w.clock.Advance(time.Hour)
 	must(t, w.service.Sweep(t.Context()))
 	if got := w.list("alice"); len(got) != 1 || got[0] != kept {
 		t.Errorf("list %+v, want %+v", got, kept)
@@ -66,22 +66,22 @@ func TestWhatIsOverdueIsCounted(t *testing.T) {
 	for _, as := range []string{"alice", "bob"} {
 		c := w.add(as, visa)
 		want(t, w.delete(as, c.id()), 200, "")
-		w.clock.pass(time.Hour)
+		w.clock.Advance(time.Hour)
 	}
-	since := w.clock.now().Add(-2 * time.Hour)
+	since := w.clock.Now().Add(-2 * time.Hour)
 	for _, tt := range []struct {
 		pass    time.Duration
 		overdue int64
 	}{{0, 0}, {retention / 10, 0}, {time.Millisecond, 1}, {time.Hour, 2}} {
-		w.clock.pass(tt.pass)
-		c, err := w.service.Overdue(t.Context(), w.clock.now())
+		w.clock.Advance(tt.pass)
+		c, err := w.service.Overdue(t.Context(), w.clock.Now())
 		must(t, err)
 		if c.Kept != 2 || c.Overdue != tt.overdue || !c.Oldest.Equal(since) {
 			t.Errorf("got %+v, want %d overdue", c, tt.overdue)
 		}
 	}
 	must(t, w.service.Sweep(t.Context()))
-	if c, err := w.service.Overdue(t.Context(), w.clock.now()); err != nil || c.Kept != 0 || c.Overdue != 0 || !c.Oldest.IsZero() {
+	if c, err := w.service.Overdue(t.Context(), w.clock.Now()); err != nil || c.Kept != 0 || c.Overdue != 0 || !c.Oldest.IsZero() {
 		t.Errorf("after the sweep: %+v, %v", c, err)
 	}
 }
@@ -94,7 +94,7 @@ func TestTheSweepGoesThroughManyHolders(t *testing.T) {
 		w.add(as, visa)
 		want(t, w.delete(as, visa), 200, "")
 	}
-	w.clock.pass(retention)
+	w.clock.Advance(retention)
 	must(t, w.service.Sweep(t.Context()))
 	if n := len(w.audited("card.erase", "success", "")); n != 105 {
 		t.Errorf("%d cards erased, want 105", n)
@@ -105,7 +105,7 @@ func TestTheSweepWaitsForTheAuditAndTriesAgain(t *testing.T) {
 	w := newWorld(t)
 	c := w.add("alice", visa)
 	want(t, w.delete("alice", visa), 200, "")
-	w.clock.pass(retention)
+	w.clock.Advance(retention)
 	w.db.Add(storetest.Rule{Collection: "Audit", Err: errDisk})
 	if err := w.service.Sweep(t.Context()); err == nil {
 		t.Error("the sweep hid its failure")
@@ -124,7 +124,7 @@ func TestRunErasesAndEndsWithItsContext(t *testing.T) {
 	w := newWorld(t)
 	w.add("alice", visa)
 	want(t, w.delete("alice", visa), 200, "")
-	w.clock.pass(retention)
+	w.clock.Advance(retention)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- w.service.Run(ctx) }()
@@ -245,7 +245,7 @@ func TestNeitherNumberNorCodeIsWrittenAnywhere(t *testing.T) {
 		want(t, fetch(t, url, call{method: "PUT", path: "/api/customer/creditcard/" + path + "/toggle", as: "alice"}, ""), 200, "")
 	}
 	want(t, fetch(t, url, call{method: "DELETE", path: "/api/customer/creditcard/" + number, as: "alice"}, ""), 200, "")
-	w.clock.pass(retention)
+	w.clock.Advance(retention)
 	must(t, w.service.Sweep(t.Context()))
 
 	traces := map[string][]byte{

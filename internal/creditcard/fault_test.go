@@ -137,7 +137,7 @@ func TestAnAddCutOffAnywhereSettlesToOneCardWithItsKey(t *testing.T) {
 					w.db.Add(storetest.Rule{Skip: skip, After: after, Times: times, Err: errDisk})
 					cut := w.do(c)
 					w.db.Clear()
-					w.clock.pass(30 * time.Second)
+					w.clock.Advance(30 * time.Second)
 					again := send(t, other, c)
 					want(t, again, 201, "")
 					if cut.status == 201 && cut.body != again.body {
@@ -162,7 +162,7 @@ func TestACardDeletedBeforeTheRetryIsNotAddedAgain(t *testing.T) {
 	w.db.Clear()
 	added := w.list("alice")
 	want(t, w.delete("alice", visa), 200, "")
-	w.clock.pass(time.Minute)
+	w.clock.Advance(time.Minute)
 	again := w.do(c)
 	want(t, again, 201, "")
 	if got := decode[object](t, again); got != added[0] || len(w.list("alice")) != 0 {

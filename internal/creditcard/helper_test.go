@@ -16,6 +16,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"ccms/internal/audit"
+	"ccms/internal/clocktest"
 	"ccms/internal/creditcard"
 	"ccms/internal/httpserver"
 	"ccms/internal/idempotency"
@@ -37,29 +38,11 @@ const (
 	amex       = "378282246310005"
 )
 
-// clock is a time that a test moves.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // world is the card service on a real store, with real keys and a real audit
 // log. Only who sends a request is made up: the Bearer token is the account.
 type world struct {
 	t       testing.TB
-	clock   clock
+	clock   *clocktest.Clock
 	dir     string
 	db      *storetest.Fault // around sqlite
 	root    *keyring.File
@@ -79,8 +62,8 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir()}
 	w.log = slog.New(slog.NewTextHandler(&w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w.clock.at = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	db, err := sqlitestore.Open(t.Context(), sqlitestore.Config{Path: filepath.Join(w.dir, "test.db"), Now: w.clock.now})
+	w.clock = clocktest.At(time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC))
+	db, err := sqlitestore.Open(t.Context(), sqlitestore.Config{Path: filepath.Join(w.dir, "test.db"), Now: w.clock.Now})
 	must(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	w.db = storetest.NewFault(db)
@@ -95,20 +78,20 @@ func newWorld(t testing.TB) *world {
 func (w *world) process() (*creditcard.Service, http.Handler) {
 	w.t.Helper()
 	ctx := w.t.Context()
-	ring, err := keyring.Open(ctx, keyring.Config{Root: w.root, DB: w.db, Now: w.clock.now})
+	ring, err := keyring.Open(ctx, keyring.Config{Root: w.root, DB: w.db, Now: w.clock.Now})
 	must(w.t, err)
-	record, err := audit.Open(ctx, audit.Config{DB: w.db, Key: w.secret(ring, "audit"), Log: w.log, Now: w.clock.now})
+	record, err := audit.Open(ctx, audit.Config{DB: w.db, Key: w.secret(ring, "audit"), Log: w.log, Now: w.clock.Now})
 	must(w.t, err)
 	w.records = append(w.records, record)
 	once, err := idempotency.Open(ctx, idempotency.Config{
-		DB: w.db, Key: w.secret(ring, "idempotency"), Sealer: ring, Now: w.clock.now,
+		DB: w.db, Key: w.secret(ring, "idempotency"), Sealer: ring, Now: w.clock.Now,
 	})
 	must(w.t, err)
 	w.ring = ring
 	w.vault = &watched{Vault: vault.New(vault.Config{Keys: ring})}
 	s, err := creditcard.Open(ctx, creditcard.Config{
 		DB: w.db, Vault: w.vault, Audit: record, Idempotency: once,
-		Authenticate: authenticate, Retention: retention, Log: w.log, Now: w.clock.now,
+		Authenticate: authenticate, Retention: retention, Log: w.log, Now: w.clock.Now,
 	})
 	must(w.t, err)
 	mux := httpserver.NewMux(w.log)

@@ -170,7 +170,7 @@ func TestTheLifeOfCardsAgreesWithASimpleModel(t *testing.T) {
 			"pass time": func(rt *rapid.T) {
 				d := time.Duration(rapid.IntRange(1, 60).Draw(rt, "minutes")) * time.Minute
 				m.now += d
-				w.clock.pass(d)
+				w.clock.Advance(d)
 			},
 			"sweep": func(rt *rapid.T) {
 				m.sweep()

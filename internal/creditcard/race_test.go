@@ -214,10 +214,10 @@ func TestARefusalUnderAKeyIsReplayedByteForByte(t *testing.T) {
 	first := w.do(c)
 	want(t, first, 409, "CARD_EXISTS")
 	want(t, w.delete("alice", visa), 200, "")
-	w.clock.pass(24*time.Hour - time.Millisecond)
+	w.clock.Advance(24*time.Hour - time.Millisecond)
 	if again := w.do(c); again.status != 409 || again.body != first.body {
 		t.Errorf("again: %d %s, first: %s", again.status, again.body, first.body)
 	}
-	w.clock.pass(time.Millisecond)
+	w.clock.Advance(time.Millisecond)
 	want(t, w.do(c), 201, "")
 }

@@ -16,7 +16,7 @@ func TestEverySealedNumberMovesToTheActiveVersion(t *testing.T) {
 	w := newWorld(t)
 	w.add("ann", visa)
 	w.add("ann", mastercard)
-	ring, err := keyring.Open(t.Context(), keyring.Config{Root: w.root, DB: w.db, Now: w.clock.now})
+	ring, err := keyring.Open(t.Context(), keyring.Config{Root: w.root, DB: w.db, Now: w.clock.Now})
 	must(t, err)
 	_, err = ring.Rotate(t.Context(), "cardholders")
 	must(t, err)

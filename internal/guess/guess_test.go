@@ -9,19 +9,15 @@ import (
 
 	"pgregory.net/rapid"
 
+	"ccms/internal/clocktest"
 	"ccms/internal/guess"
 )
 
 var visa = []byte("4111111111111111")
 
-// clock is a time the test sets.
-type clock struct{ at time.Time }
-
-func (c *clock) now() time.Time { return c.at }
-
-func newMemory(max int) (*guess.Memory, *clock) {
-	c := &clock{time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
-	return guess.New(guess.Config{MaxCards: max, Now: c.now}), c
+func newMemory(max int) (*guess.Memory, *clocktest.Clock) {
+	c := clocktest.At(time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC))
+	return guess.New(guess.Config{MaxCards: max, Now: c.Now}), c
 }
 
 func allow(t *testing.T, m *guess.Memory, code string, want bool) {
@@ -44,14 +40,14 @@ func TestTheFourthDifferentCodeIsRefused(t *testing.T) {
 func TestARefusalSaysHowLongToWait(t *testing.T) {
 	m, c := newMemory(0)
 	allow(t, m, "000", true)
-	c.at = c.at.Add(4 * time.Minute)
+	c.Advance(4 * time.Minute)
 	allow(t, m, "001", true)
 	allow(t, m, "002", true)
 	wait, ok := m.Allow("cardholders", visa, []byte("003"))
 	if ok || wait != 11*time.Minute {
 		t.Fatalf("allowed %v, wait %v; want refused for 11m", ok, wait)
 	}
-	c.at = c.at.Add(wait)
+	c.Advance(wait)
 	allow(t, m, "003", true)
 	allow(t, m, "004", false)
 }
@@ -96,7 +92,7 @@ func TestNothingIsLeftAfterTwoWindows(t *testing.T) {
 	allow(t, m, "000", true)
 	keys := guess.Keys(m)
 	for range 3 {
-		c.at = c.at.Add(15 * time.Minute)
+		c.Advance(15 * time.Minute)
 		m.Forget()
 	}
 	if n := guess.Remembered(m); n != 0 {
@@ -112,10 +108,10 @@ func TestNothingIsLeftAfterTwoWindows(t *testing.T) {
 func TestALongPauseIsForgottenAtOnce(t *testing.T) {
 	m, c := newMemory(0)
 	allow(t, m, "000", true)
-	c.at = c.at.Add(20 * time.Minute)
+	c.Advance(20 * time.Minute)
 	m.Forget() // now one generation is the older, one the newer
 	keys := guess.Keys(m)
-	c.at = c.at.Add(30 * time.Minute)
+	c.Advance(30 * time.Minute)
 	m.Forget()
 	for i, k := range keys {
 		if string(k) != string(make([]byte, len(k))) {
@@ -147,19 +143,19 @@ func TestItAgreesWithASimpleModel(t *testing.T) {
 		m, c := newMemory(1000)
 		seen := map[string]map[int]time.Time{}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			c.at = c.at.Add(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
+			c.Advance(time.Duration(rapid.IntRange(0, 600).Draw(t, "seconds")) * time.Second)
 			number := rapid.SampledFrom([]string{"4111111111111111", "4242424242424242"}).Draw(t, "number")
 			code := rapid.IntRange(0, 5).Draw(t, "code")
 			live := map[int]time.Time{}
 			for k, at := range seen[number] {
-				if c.at.Sub(at) < 15*time.Minute {
+				if c.Now().Sub(at) < 15*time.Minute {
 					live[k] = at
 				}
 			}
 			_, known := live[code]
 			want := known || len(live) < 3
 			if !known && want {
-				live[code] = c.at
+				live[code] = c.Now()
 			}
 			seen[number] = live
 			if _, ok := m.Allow("o", []byte(number), fmt.Appendf(nil, "%03d", code)); ok != want {

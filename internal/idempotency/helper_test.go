@@ -7,10 +7,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
+	"ccms/internal/clocktest"
 	"ccms/internal/idempotency"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
@@ -18,27 +18,9 @@ import (
 	"ccms/internal/store/storetest"
 )
 
-// clock is a time that a test moves.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // world is one store that any number of processes share.
 type world struct {
-	clock  clock
+	clock  *clocktest.Clock
 	path   string
 	db     *storetest.Fault // around sqlite
 	key    secret.Bytes
@@ -47,8 +29,8 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{path: filepath.Join(t.TempDir(), "test.db")}
-	w.clock.at = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	db, err := sqlitestore.Open(t.Context(), sqlitestore.Config{Path: w.path, Now: w.clock.now})
+	w.clock = clocktest.At(time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC))
+	db, err := sqlitestore.Open(t.Context(), sqlitestore.Config{Path: w.path, Now: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +42,7 @@ func newWorld(t *testing.T) *world {
 // keys is the register as one process has it.
 func (w *world) keys(t *testing.T) *idempotency.Keys {
 	t.Helper()
-	k, err := idempotency.Open(t.Context(), idempotency.Config{DB: w.db, Key: w.key, Sealer: w.sealer, Now: w.clock.now})
+	k, err := idempotency.Open(t.Context(), idempotency.Config{DB: w.db, Key: w.key, Sealer: w.sealer, Now: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

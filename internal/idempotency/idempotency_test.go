@@ -97,11 +97,11 @@ func TestAfterACrashTheNextTryGoesOnWithTheSameIDs(t *testing.T) {
 		})
 	}
 	crash()
-	w.clock.pass(30*time.Second - time.Millisecond)
+	w.clock.Advance(30*time.Second - time.Millisecond)
 	n := 0
 	_, err := w.keys(t).Do(t.Context(), request("k", "b", "id-2"), answering(&n, "x"))
 	wantCode(t, err, "IDEMPOTENCY_IN_PROGRESS")
-	w.clock.pass(time.Millisecond)
+	w.clock.Advance(time.Millisecond)
 	body, err := w.keys(t).Do(t.Context(), request("k", "b", "id-3"), func(_ context.Context, ids []string) ([]byte, error) {
 		if !slices.Equal(ids, []string{"id-1"}) {
 			t.Errorf("ids %v, want those of the first try", ids)
@@ -115,7 +115,7 @@ func TestASlowFirstTryAndItsSuccessorAnswerAlike(t *testing.T) {
 	w := newWorld(t)
 	k := w.keys(t)
 	body, err := k.Do(t.Context(), request("k", "b", "id"), func(ctx context.Context, _ []string) ([]byte, error) {
-		w.clock.pass(31 * time.Second)
+		w.clock.Advance(31 * time.Second)
 		n := 0
 		body, err := k.Do(ctx, request("k", "b"), answering(&n, "second"))
 		wantBody(t, body, err, "second")
@@ -130,7 +130,7 @@ func TestConflictsAreKeptWithTheirTime(t *testing.T) {
 	n := 0
 	refuse := failing(&n, problem.New(problem.Conflict, "CARD_EXISTS", "Credit card already exists", "d"))
 	_, first := k.Do(t.Context(), request("k", "b"), refuse)
-	w.clock.pass(time.Hour)
+	w.clock.Advance(time.Hour)
 	_, again := k.Do(t.Context(), request("k", "b"), answering(&n, "x"))
 	a, b := problem.From(first), problem.From(again)
 	if n != 1 || a.Code != "CARD_EXISTS" || a.At.IsZero() {
@@ -183,10 +183,10 @@ func TestAnAnswerIsKeptFor24Hours(t *testing.T) {
 	k := w.keys(t)
 	n := 0
 	_, _ = k.Do(t.Context(), request("k", "b"), answering(&n, "old"))
-	w.clock.pass(24*time.Hour - time.Millisecond)
+	w.clock.Advance(24*time.Hour - time.Millisecond)
 	body, err := k.Do(t.Context(), request("k", "b"), answering(&n, "new"))
 	wantBody(t, body, err, "old")
-	w.clock.pass(time.Millisecond)
+	w.clock.Advance(time.Millisecond)
 	body, err = k.Do(t.Context(), request("k", "c"), answering(&n, "new"))
 	wantBody(t, body, err, "new")
 }
@@ -265,7 +265,7 @@ func TestWhenAnAnswerCannotBeKept(t *testing.T) {
 		body, err := k.Do(t.Context(), request("k", "b", "id-1"), byIDs)
 		wantBody(t, body, err, "id-1")
 		w.db.Clear()
-		w.clock.pass(30 * time.Second)
+		w.clock.Advance(30 * time.Second)
 		body, err = k.Do(t.Context(), request("k", "b", "id-2"), byIDs)
 		wantBody(t, body, err, "id-1")
 	})

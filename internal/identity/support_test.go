@@ -6,10 +6,10 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"errors"
-	"sync"
 	"testing"
 	"time"
 
+	"ccms/internal/clocktest"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 	"ccms/internal/store"
@@ -21,26 +21,8 @@ const (
 	testAudience = "ccms"
 )
 
-// clock is a time that a test moves.
-type clock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func newClock() *clock {
-	return &clock{now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
+func newClock() *clocktest.Clock {
+	return clocktest.At(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
 }
 
 // boundSealer seals under a key of its own and binds purpose and id, as the
@@ -74,7 +56,7 @@ func (s boundSealer) Open(_ context.Context, purpose, id string, sealed []byte) 
 // house is a login service's share of this package over one store.
 type house struct {
 	t      testing.TB
-	clock  *clock
+	clock  *clocktest.Clock
 	db     store.DB
 	sealer boundSealer
 }
@@ -109,7 +91,7 @@ func (h house) with(keys *Keys, algorithms ...string) instance {
 // instance is one process of the login service.
 type instance struct {
 	t        testing.TB
-	clock    *clock
+	clock    *clocktest.Clock
 	keys     *Keys
 	issuer   *Issuer
 	verifier *Verifier

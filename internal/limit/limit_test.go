@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"ccms/internal/clocktest"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 	"ccms/internal/store"
@@ -27,27 +28,18 @@ var (
 	resend = Rule{Name: "resend", Max: 1, Window: time.Minute}
 )
 
-// clock is a time that moves only when told. It begins now, since the store
-// lets documents expire by its own clock.
-type clock struct{ ahead atomic.Int64 }
-
-func (c *clock) now() time.Time          { return began.Add(time.Duration(c.ahead.Load())) }
-func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
-
-var began = time.Now()
-
 type fixture struct {
 	*testing.T
 	*Counters
-	clock *clock
+	clock *clocktest.Clock
 	cfg   Config
 }
 
 func setUp(t *testing.T) fixture {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
-	c := new(clock)
-	cfg := Config{DB: storetest.New(t), Key: secret.New(key), Wait: time.Minute, Now: c.now}
+	c := clocktest.At(time.Now()) // the store lets documents expire by its own clock
+	cfg := Config{DB: storetest.New(t), Key: secret.New(key), Wait: time.Minute, Now: c.Now}
 	return fixture{t, connect(t, cfg), c, cfg}
 }
 
@@ -92,7 +84,7 @@ func (f fixture) locked(rule Rule, d time.Duration, b ...Bucket) {
 	f.Helper()
 	_, err := f.Begin(f.Context(), b...)
 	l, ok := errors.AsType[*Locked](err)
-	if !ok || l.Rule != rule.Name || !l.Until.Equal(f.clock.now().Add(d).Truncate(time.Millisecond)) {
+	if !ok || l.Rule != rule.Name || !l.Until.Equal(f.clock.Now().Add(d).Truncate(time.Millisecond)) {
 		f.Fatalf("got %v (%+v), want locked by %s for %s", err, l, rule.Name, d)
 	}
 }
@@ -114,12 +106,12 @@ func TestTheFifthFailureLocksForHalfAnHour(t *testing.T) {
 		}
 	}
 	f.locked(pair, 30*time.Minute, b)
-	f.clock.advance(10 * time.Minute)
+	f.clock.Advance(10 * time.Minute)
 	f.locked(pair, 20*time.Minute, b) // tries during a lock do not extend it
 	f.succeed(at(pair, "ann@example.com 198.51.100.0/24"))
-	f.clock.advance(20*time.Minute - time.Millisecond)
+	f.clock.Advance(20*time.Minute - time.Millisecond)
 	f.locked(pair, time.Millisecond, b)
-	f.clock.advance(time.Millisecond)
+	f.clock.Advance(time.Millisecond)
 	f.state(b, 0, 0)
 	for range 4 {
 		f.fail(b)
@@ -138,7 +130,7 @@ func TestTheCountBeginsAnewWithTheLock(t *testing.T) {
 			t.Fatal("the third failure began no lock")
 		}
 		f.locked(b.Rule, time.Minute, b)
-		f.clock.advance(time.Minute)
+		f.clock.Advance(time.Minute)
 	}
 }
 
@@ -147,7 +139,7 @@ func TestFailuresLeaveTheWindow(t *testing.T) {
 	b := at(pair, "k")
 	for range 20 { // never five within 15 minutes
 		f.fail(b)
-		f.clock.advance(4 * time.Minute)
+		f.clock.Advance(4 * time.Minute)
 	}
 	f.state(b, 3, 0)
 	f.fail(b)
@@ -237,11 +229,11 @@ func TestWhatACrashLeftOpenCountsAsFailed(t *testing.T) {
 		f.begin(b) // and nobody settles it
 	}
 	f.state(b, 0, 5)
-	f.clock.advance(30 * time.Second)
+	f.clock.Advance(30 * time.Second)
 	f.locked(pair, 30*time.Minute-30*time.Second, b)
-	f.clock.advance(20 * time.Minute) // the attempts have left the window, the lock stands
+	f.clock.Advance(20 * time.Minute) // the attempts have left the window, the lock stands
 	f.locked(pair, 10*time.Minute-30*time.Second, b)
-	f.clock.advance(10*time.Minute - 30*time.Second)
+	f.clock.Advance(10*time.Minute - 30*time.Second)
 	f.succeed(b)
 }
 
@@ -253,12 +245,12 @@ func TestTakeCountsEvents(t *testing.T) {
 		if err := f.Take(t.Context(), b, day); err != nil {
 			t.Fatal(err)
 		}
-		f.clock.advance(20 * time.Second)
+		f.clock.Advance(20 * time.Second)
 		err := f.Take(t.Context(), b, day)
-		if l, ok := errors.AsType[*Locked](err); !ok || !l.Until.Equal(f.clock.now().Add(40*time.Second).Truncate(time.Millisecond)) {
+		if l, ok := errors.AsType[*Locked](err); !ok || !l.Until.Equal(f.clock.Now().Add(40*time.Second).Truncate(time.Millisecond)) {
 			t.Fatalf("Take after 20 s: %v", err)
 		}
-		f.clock.advance(40 * time.Second)
+		f.clock.Advance(40 * time.Second)
 	}
 	f.locked(day.Rule, 24*time.Hour-3*time.Minute, b, day)
 	f.state(b, 0, 0)
@@ -277,8 +269,8 @@ func TestTakeLocksWhereTheRuleDoes(t *testing.T) {
 
 func TestLocksSurviveARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
-	f := fixture{T: t, clock: new(clock)}
-	f.cfg = Config{Key: secret.New(bytes.Repeat([]byte{9}, 32)), Now: f.clock.now}
+	f := fixture{T: t, clock: clocktest.At(time.Now())}
+	f.cfg = Config{Key: secret.New(bytes.Repeat([]byte{9}, 32)), Now: f.clock.Now}
 	reopen := func() {
 		if f.cfg.DB != nil {
 			if err := f.cfg.DB.Close(); err != nil {

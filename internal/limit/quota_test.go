@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ccms/internal/clocktest"
 	"ccms/internal/limit"
 	"ccms/internal/store"
 	"ccms/internal/store/storetest"
@@ -18,33 +19,19 @@ import (
 
 // quotas are processes on one store, with a clock that a test moves.
 type quotas struct {
+	*clocktest.Clock
 	t   *testing.T
 	db  *storetest.Fault
 	max int
-
-	mu sync.Mutex
-	at time.Time
 }
 
 func newQuotas(t *testing.T, max int) *quotas {
-	return &quotas{t: t, db: storetest.NewFault(storetest.New(t)), max: max, at: time.Now().Truncate(time.Minute)}
-}
-
-func (q *quotas) now() time.Time {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.at
-}
-
-func (q *quotas) pass(d time.Duration) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.at = q.at.Add(d)
+	return &quotas{Clock: clocktest.At(time.Now().Truncate(time.Minute)), t: t, db: storetest.NewFault(storetest.New(t)), max: max}
 }
 
 func (q *quotas) open() *limit.Quota {
 	q.t.Helper()
-	o, err := limit.OpenQuota(q.t.Context(), limit.QuotaConfig{DB: q.db, Max: q.max, Now: q.now})
+	o, err := limit.OpenQuota(q.t.Context(), limit.QuotaConfig{DB: q.db, Max: q.max, Now: q.Now})
 	if err != nil {
 		q.t.Fatal(err)
 	}
@@ -143,11 +130,11 @@ func TestNoWindowSeesMoreThanTheQuota(t *testing.T) {
 		}
 		switch err := processes[i].Take(t.Context(), "a"); {
 		case err == nil:
-			at = append(at, q.now())
+			at = append(at, q.Now())
 		case !isLocked(err):
 			t.Fatal(err)
 		}
-		q.pass(time.Duration(random.IntN(20_000)) * time.Millisecond)
+		q.Advance(time.Duration(random.IntN(20_000)) * time.Millisecond)
 	}
 	first := 0
 	for i := range at {
@@ -168,14 +155,14 @@ func TestWhatIsLockedOpensAfterTheWindow(t *testing.T) {
 	o := q.open()
 	q.taken(o, "a")
 	locked, ok := errors.AsType[*limit.Locked](o.Take(t.Context(), "a"))
-	if wait := locked.Until.Sub(q.now()); !ok || wait <= 0 || wait > time.Hour {
+	if wait := locked.Until.Sub(q.Now()); !ok || wait <= 0 || wait > time.Hour {
 		t.Errorf("locked for %s", wait)
 	}
-	q.pass(time.Hour + 10*time.Second - time.Millisecond)
+	q.Advance(time.Hour + 10*time.Second - time.Millisecond)
 	if n := q.taken(o, "a"); n != 0 {
 		t.Errorf("%d taken before", n)
 	}
-	q.pass(time.Millisecond)
+	q.Advance(time.Millisecond)
 	if n := q.taken(o, "a"); n != 10 {
 		t.Errorf("%d taken after, want 10", n)
 	}
@@ -188,7 +175,7 @@ func TestASlowTakerWastesNothing(t *testing.T) {
 		if err := o.Take(t.Context(), "a"); err != nil {
 			t.Fatalf("take %d: %v", i, err)
 		}
-		q.pass(11 * time.Second)
+		q.Advance(11 * time.Second)
 	}
 	if err := o.Take(t.Context(), "a"); !isLocked(err) {
 		t.Errorf("got %v", err)
@@ -207,7 +194,7 @@ func TestAWriteWhoseAnswerWasLostNeverGivesTooMuch(t *testing.T) {
 			}
 		}
 		if i%5 == 4 {
-			q.pass(11 * time.Second)
+			q.Advance(11 * time.Second)
 		}
 	}
 	q.db.Clear()

@@ -7,11 +7,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ccms/internal/clocktest"
 )
 
 func TestRateLetsABurstThroughAndThenItsPace(t *testing.T) {
-	c := new(clock)
-	r := NewRate(RateConfig{PerMinute: 60, Burst: 10, Now: c.now})
+	c := clocktest.At(time.Now())
+	r := NewRate(RateConfig{PerMinute: 60, Burst: 10, Now: c.Now})
 	for i := range 10 {
 		if _, ok := r.Allow("k"); !ok {
 			t.Fatalf("event %d of the burst was refused", i+1)
@@ -25,15 +27,15 @@ func TestRateLetsABurstThroughAndThenItsPace(t *testing.T) {
 	if _, ok := r.Allow("other"); !ok {
 		t.Error("another key was refused")
 	}
-	c.advance(999 * time.Millisecond)
+	c.Advance(999 * time.Millisecond)
 	if wait, ok := r.Allow("k"); ok || wait != time.Millisecond {
 		t.Errorf("too early: %s, %v", wait, ok)
 	}
-	c.advance(time.Millisecond)
+	c.Advance(time.Millisecond)
 	if _, ok := r.Allow("k"); !ok {
 		t.Error("refused after the wait it was told")
 	}
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	passed := 0
 	for range 100 {
 		if _, ok := r.Allow("k"); ok {
@@ -64,14 +66,14 @@ func TestRateOverTimeIsWhatWasSet(t *testing.T) {
 }
 
 func TestRateForgetsNothingThatCounts(t *testing.T) {
-	c := new(clock)
-	r := NewRate(RateConfig{PerMinute: 6, Burst: 6, Now: c.now}) // one in 10 s
+	c := clocktest.At(time.Now())
+	r := NewRate(RateConfig{PerMinute: 6, Burst: 6, Now: c.Now}) // one in 10 s
 	passed := 0
 	for range 600 { // ten minutes, over many rotations
 		if _, ok := r.Allow("k"); ok {
 			passed++
 		}
-		c.advance(time.Second)
+		c.Advance(time.Second)
 	}
 	if passed < 60 || passed > 66 {
 		t.Errorf("%d passed, want 60 and the burst", passed)
@@ -89,8 +91,8 @@ func TestRateHoldsABoundedNumberOfKeys(t *testing.T) {
 }
 
 func TestRateIsExactUnderConcurrency(t *testing.T) {
-	c := new(clock)
-	r := NewRate(RateConfig{PerMinute: 60, Burst: 100, Now: c.now})
+	c := clocktest.At(time.Now())
+	r := NewRate(RateConfig{PerMinute: 60, Burst: 100, Now: c.Now})
 	var passed atomic.Int32
 	var group sync.WaitGroup
 	for range 50 {

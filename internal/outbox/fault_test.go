@@ -66,9 +66,9 @@ func TestTheQueueGoesOnAfterAFault(t *testing.T) {
 							return false
 						}
 						l, there := f.letter("m")
-						return there && l.Due.After(f.clock.now())
+						return there && l.Due.After(f.clock.Now())
 					})
-					f.clock.advance(time.Minute)
+					f.clock.Advance(time.Minute)
 				}
 				(<-f.calls).answer <- nil
 			}
@@ -126,7 +126,7 @@ func TestNoAcknowledgedMessageIsLostInAStorm(t *testing.T) {
 		}
 	}
 	f.until("all is handled", func() bool {
-		f.clock.advance(time.Second)
+		f.clock.Advance(time.Second)
 		for _, err := range f.docs.Find(t.Context(), store.Query{Limit: 1}) {
 			return err != nil
 		}

@@ -10,10 +10,10 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
+	"ccms/internal/clocktest"
 	"ccms/internal/secret"
 	"ccms/internal/store"
 	"ccms/internal/store/storetest"
@@ -45,22 +45,13 @@ func (b box) Open(_ context.Context, purpose, id string, sealed []byte) (secret.
 	return secret.New(plain), err
 }
 
-// clock is a time that moves only when told. It begins now, since the store
-// lets dead letters expire by its own clock.
-type clock struct{ ahead atomic.Int64 }
-
-var start = time.Now()
-
-func (c *clock) now() time.Time          { return start.Add(time.Duration(c.ahead.Load())) }
-func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
-
 // fixture is a queue whose only handler, for kind "k", hands each message to
 // the test and returns what the test answers.
 type fixture struct {
 	*testing.T
 	*Queue
 	cfg   Config
-	clock *clock
+	clock *clocktest.Clock
 	log   *bytes.Buffer
 	calls chan call
 }
@@ -71,9 +62,10 @@ type call struct {
 }
 
 func setUp(t *testing.T, change func(*Config)) *fixture {
-	f := &fixture{T: t, clock: new(clock), log: new(bytes.Buffer), calls: make(chan call)}
+	// It begins now, since the store lets dead letters expire by its own clock.
+	f := &fixture{T: t, clock: clocktest.At(time.Now()), log: new(bytes.Buffer), calls: make(chan call)}
 	f.cfg = Config{
-		DB: storetest.New(t), Sealer: newBox(t), Poll: 2 * time.Millisecond, Now: f.clock.now,
+		DB: storetest.New(t), Sealer: newBox(t), Poll: 2 * time.Millisecond, Now: f.clock.Now,
 		Log: slog.New(slog.NewTextHandler(f.log, nil)),
 	}
 	f.cfg.Handlers = map[string]Handler{"k": func(ctx context.Context, m Message) error {

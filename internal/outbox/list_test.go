@@ -20,7 +20,7 @@ func TestListShowsWhatWaitsAndWhatIsDead(t *testing.T) {
 	f := setUp(t, nil)
 	for _, m := range []Message{message("waits"), message("fails"), message("dies"), {ID: "other", Kind: "x"}} {
 		put(t, f.Queue, m)
-		f.clock.advance(time.Second)
+		f.clock.Advance(time.Second)
 	}
 	for id, failure := range map[string]error{"fails": context.DeadlineExceeded, "dies": Permanent(coded{550})} {
 		r, err := f.docs.Get(t.Context(), id)
@@ -56,7 +56,7 @@ func TestRetryOfADeadMessageDelivers(t *testing.T) {
 	put(t, f.Queue, message("m"))
 	(<-f.calls).answer <- Permanent(coded{550})
 	f.until("it is dead", func() bool { l, _ := f.letter("m"); return l.State == dead })
-	f.clock.advance(2 * time.Hour) // past its MaxAge
+	f.clock.Advance(2 * time.Hour) // past its MaxAge
 	if err := f.Retry(t.Context(), "k", "m"); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestRetryAfterALeaseRanOut(t *testing.T) {
 	if _, err := f.take(t.Context(), r); err != nil { // and crash
 		t.Fatal(err)
 	}
-	f.clock.advance(f.cfg.Lease + 2*time.Minute)
+	f.clock.Advance(f.cfg.Lease + 2*time.Minute)
 	if err := f.Retry(t.Context(), "k", "m"); err != nil {
 		t.Errorf("after the lease: %v", err)
 	}

@@ -27,7 +27,7 @@ func TestAMessageIsHandledOnceAndErased(t *testing.T) {
 	put(t, f.Queue, message("m1")) // still there, so the same message
 	c.answer <- nil
 	f.gone("m1")
-	f.clock.advance(time.Hour)
+	f.clock.Advance(time.Hour)
 	put(t, f.Queue, message("m2"))
 	if c := <-f.calls; c.ID != "m2" {
 		t.Errorf("handled %s again", c.ID)
@@ -53,13 +53,13 @@ func TestADelayedMessageWaits(t *testing.T) {
 	m := message("m")
 	m.Delay = 10 * time.Second
 	put(t, f.Queue, m)
-	f.clock.advance(m.Delay - time.Millisecond)
+	f.clock.Advance(m.Delay - time.Millisecond)
 	select {
 	case <-f.calls:
 		t.Fatal("too early")
 	case <-time.After(8 * time.Millisecond): // some polls
 	}
-	f.clock.advance(2 * time.Millisecond)
+	f.clock.Advance(2 * time.Millisecond)
 	c := <-f.calls
 	c.answer <- nil
 	f.gone("m")
@@ -83,17 +83,17 @@ func TestAFailedMessageComesBackLaterAndLater(t *testing.T) {
 	for i, wait := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 45 * time.Second, 45 * time.Second} {
 		c := <-f.calls
 		c.answer <- errDown
-		due := f.putOff("m", i+1).Due.Sub(f.clock.now())
+		due := f.putOff("m", i+1).Due.Sub(f.clock.Now())
 		if due < wait-time.Millisecond || due > wait+wait/5 {
 			t.Errorf("after failure %d it is due in %s, want %s and up to a fifth", i+1, due, wait)
 		}
-		f.clock.advance(due - time.Millisecond)
+		f.clock.Advance(due - time.Millisecond)
 		select {
 		case <-f.calls:
 			t.Fatal("too early")
 		case <-time.After(8 * time.Millisecond): // some polls
 		}
-		f.clock.advance(2 * time.Millisecond)
+		f.clock.Advance(2 * time.Millisecond)
 	}
 	c := <-f.calls
 	c.answer <- nil
@@ -125,7 +125,7 @@ func TestAMessageDies(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := setUp(t, tt.change)
 			put(t, f.Queue, message("m"))
-			f.clock.advance(tt.age)
+			f.clock.Advance(tt.age)
 			stop := run(t, f.Queue)
 			c := <-f.calls
 			c.answer <- tt.err
@@ -134,7 +134,7 @@ func TestAMessageDies(t *testing.T) {
 			if !there || (l.State == dead) != tt.dies {
 				t.Fatalf("letter %+v, %v", l, there)
 			}
-			if tt.dies != (l.Expires != nil) || tt.dies && l.Expires.Sub(f.clock.now()).Round(time.Hour) != 30*24*time.Hour {
+			if tt.dies != (l.Expires != nil) || tt.dies && l.Expires.Sub(f.clock.Now()).Round(time.Hour) != 30*24*time.Hour {
 				t.Errorf("expires %v", l.Expires)
 			}
 			s, err := f.Stats(t.Context())
@@ -160,13 +160,13 @@ func TestAfterACrashAnotherTakesOver(t *testing.T) {
 		t.Errorf("a second worker took it too: %v", err)
 	}
 	run(t, connect(t, f.cfg))
-	f.clock.advance(59 * time.Second)
+	f.clock.Advance(59 * time.Second)
 	select {
 	case <-f.calls:
 		t.Fatal("handled while it was leased")
 	case <-time.After(10 * time.Millisecond):
 	}
-	f.clock.advance(time.Second)
+	f.clock.Advance(time.Second)
 	c := <-f.calls
 	// The first worker was only slow. Its word comes too late to harm.
 	for _, outcome := range []error{nil, errDown, Permanent(errDown)} {
@@ -236,7 +236,7 @@ func TestAPanicIsAFailure(t *testing.T) {
 	put(t, f.Queue, message("m"))
 	(<-f.calls).answer <- errDown
 	f.putOff("m", 1)
-	f.clock.advance(time.Minute)
+	f.clock.Advance(time.Minute)
 	(<-f.calls).answer <- nil
 	f.gone("m")
 	stop()
@@ -267,7 +267,7 @@ func TestWhatAStopInterruptsIsGivenBack(t *testing.T) {
 	put(t, f.Queue, message("m"))
 	f.until("it is taken", func() bool { l, _ := f.letter("m"); return l.Tries == 1 })
 	stop() // the handler returns ctx.Err
-	if l, there := f.letter("m"); !there || l.Tries != 0 || l.State != queued || l.Due.After(f.clock.now()) {
+	if l, there := f.letter("m"); !there || l.Tries != 0 || l.State != queued || l.Due.After(f.clock.Now()) {
 		t.Errorf("letter %+v, %v", l, there)
 	}
 	run(t, connect(t, f.cfg))
@@ -340,7 +340,7 @@ func TestStats(t *testing.T) {
 	}
 	for i := range 3 {
 		put(t, f.Queue, message(fmt.Sprint(i)))
-		f.clock.advance(time.Minute)
+		f.clock.Advance(time.Minute)
 	}
 	if s, err := f.Stats(t.Context()); err != nil || s.Queued != 3 || s.Dead != 0 || s.Oldest.Round(time.Second) != 3*time.Minute {
 		t.Errorf("%+v, %v", s, err)
@@ -437,7 +437,7 @@ func TestAMessageWithoutHandlerWaitsForOne(t *testing.T) {
 	f.putOff("m", 1)
 	stop()
 	f.cfg.Handlers["later"] = f.cfg.Handlers["k"]
-	f.clock.advance(time.Minute)
+	f.clock.Advance(time.Minute)
 	run(t, connect(t, f.cfg))
 	(<-f.calls).answer <- nil
 	f.gone("m")

@@ -10,13 +10,13 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/go-json-experiment/json"
 
 	"ccms/internal/audit"
+	"ccms/internal/clocktest"
 	"ccms/internal/httpserver"
 	"ccms/internal/idempotency"
 	"ccms/internal/identity"
@@ -43,30 +43,12 @@ const (
 	amex       = "378282246310005"
 )
 
-// clock is a time that a test moves.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 // world is the registrations of the card service on a real store, with real
 // keys, cards, rules and audit. Only who sends a request is made up.
 type world struct {
 	t        testing.TB
 	now      func() time.Time
-	clock    *clock
+	clock    *clocktest.Clock
 	dir      string
 	db       *storetest.Fault // around sqlite
 	root     *keyring.File
@@ -85,9 +67,9 @@ type world struct {
 
 func newWorld(t testing.TB, change ...func(*world)) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), logged: new(logtest.Buffer), clock: &clock{at: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}}
+	w := &world{t: t, dir: t.TempDir(), logged: new(logtest.Buffer), clock: clocktest.At(time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC))}
 	w.log = slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w.now, w.guard = w.clock.now, guard().Require
+	w.now, w.guard = w.clock.Now, guard().Require
 	for _, c := range change {
 		c(w)
 	}

@@ -13,7 +13,7 @@ func TestTheList(t *testing.T) {
 		t.Errorf("a firm without registrations has %+v", p)
 	}
 	first := w.register(as, visa, member{"reference", `"order 1"`}, member{"metadata", `{"b":"2","a":"€"}`})
-	w.clock.pass(time.Hour)
+	w.clock.Advance(time.Hour)
 	second := w.register(as, mastercard)
 	w.register(client("firm_b", "test"), visa)
 	w.register(client("firm_a", "live"), anyNumber())
@@ -56,7 +56,7 @@ func TestAMemberListsBothModes(t *testing.T) {
 			mode, number = "live", anyNumber()
 		}
 		ids = append(ids, w.register(client("firm_a", mode), number))
-		w.clock.pass(time.Second)
+		w.clock.Advance(time.Second)
 	}
 	slices.Reverse(ids)
 	a := w.do(call{method: "GET", path: "/v1/registrations?limit=4", as: "member viewer@firm_a", firm: "firm_a"})

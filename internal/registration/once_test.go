@@ -23,7 +23,7 @@ func TestAKeyMakesOneRegistration(t *testing.T) {
 	as := client("firm_a", "test")
 	first := w.do(keyed(registerCall(as, visa), "k1"))
 	want(t, first, 201, "")
-	w.clock.pass(23 * time.Hour)
+	w.clock.Advance(23 * time.Hour)
 	again := w.do(keyed(registerCall(as, "4111 1111 1111 1111", member{"cvv", `"124"`}, member{"expiry_date", `"2030-12"`}), "k1"))
 	if want(t, again, 201, ""); again.body != first.body {
 		t.Errorf("the same request with another code gave %s, then %s", first.body, again.body)
@@ -42,7 +42,7 @@ func TestAKeyMakesOneRegistration(t *testing.T) {
 			t.Errorf("a key of one %s gave the answer of another", name)
 		}
 	}
-	w.clock.pass(time.Hour + time.Second)
+	w.clock.Advance(time.Hour + time.Second)
 	a := w.do(keyed(registerCall(as, visa), "k1"))
 	if want(t, a, 201, ""); a.body == first.body {
 		t.Error("a key counts for longer than 24 hours")
@@ -122,7 +122,7 @@ func TestWhatWasCutOffSettles(t *testing.T) {
 						w.db.Add(storetest.Rule{Collection: collection, Op: op, Skip: skip, After: after, Err: errors.New("pulled plug")})
 						first := w.do(keyed(registerCall(as, visa), "k"))
 						w.db.Clear()
-						w.clock.pass(31 * time.Second)
+						w.clock.Advance(31 * time.Second)
 						w.service, w.handler = w.process() // what was in memory is gone
 						second := w.do(keyed(registerCall(as, visa), "k"))
 						want(t, second, 201, "")

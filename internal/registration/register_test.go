@@ -251,7 +251,7 @@ func TestStatus(t *testing.T) {
 	}
 	want(t, get(as, "/status"), 400, "VALIDATION_ERROR")
 
-	w.clock.pass(70 * 24 * time.Hour) // into July
+	w.clock.Advance(70 * 24 * time.Hour) // into July
 	if got := w.statusOf(as, id); got.Status != "expired" || got.Token == "" || got.Expiry != "06/2026" {
 		t.Errorf("past its month it is %+v", got)
 	}
@@ -298,6 +298,6 @@ func TestTheFourthCodeForACardIsRefused(t *testing.T) {
 	if got := w.acts(t, "registration.create", "refused"); len(got) != 1 || got[0].Owner != "firm_a" || !strings.Contains(got[0].Reason, "************1111") {
 		t.Errorf("recorded %+v", got)
 	}
-	w.clock.pass(15 * time.Minute)
+	w.clock.Advance(15 * time.Minute)
 	want(t, w.do(fourth), 201, "")
 }

@@ -94,7 +94,7 @@ func TestAChangeHoldsAtOnceHereAndSoonElsewhere(t *testing.T) {
 	w.handler = here
 	want(t, w.do(settingsCall("PUT", as, `{"verification":{"bin_deny":["411111"]}}`)), 200, "")
 	register("here", "rejected")
-	w.clock.pass(1e9)
+	w.clock.Advance(1e9)
 	w.handler = there
 	register("elsewhere", "rejected")
 }

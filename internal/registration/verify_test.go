@@ -149,7 +149,7 @@ func TestAnEndpointThatIsDownIsAskedAgain(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	e.say(`{"decision":"approve"}`)
-	w.clock.pass(time.Minute)
+	w.clock.Advance(time.Minute)
 	w.becomes(t, id, "verified")
 }
 
@@ -158,7 +158,7 @@ func TestAnEndpointThatNeverAnswersEndsInFailure(t *testing.T) {
 	e := newEndpoint(t, "")
 	w.use(e, "")
 	id := w.register(client("firm_a", "test"), visa)
-	w.clock.pass(time.Hour)
+	w.clock.Advance(time.Hour)
 	w.run(w.service)
 	if got := w.becomes(t, id, "failed"); got.Reason != "no_answer" || got.Token != "" {
 		t.Errorf("got %+v", got)
@@ -201,7 +201,7 @@ func TestARestartLosesTheCodeAndNothingElse(t *testing.T) {
 	id := w.register(client("firm_a", "test"), visa)
 	w.service, w.handler = w.process()
 	w.run(w.service)
-	w.clock.pass(time.Minute)
+	w.clock.Advance(time.Minute)
 	if got := w.becomes(t, id, "verified"); got.CVVStatus != "unavailable" {
 		t.Errorf("got %+v", got)
 	}
@@ -236,7 +236,7 @@ func TestADeletedRegistrationIsNotAskedFor(t *testing.T) {
 	want(t, w.do(call{method: "DELETE", path: "/v1/registrations/" + gone, as: as}), 200, "")
 	kept := w.register(as, visa)
 	w.run(w.service)
-	w.clock.pass(time.Minute)
+	w.clock.Advance(time.Minute)
 	w.becomes(t, kept, "verified")
 	if asked := strings.Join(e.calls(), ""); strings.Contains(asked, gone) {
 		t.Errorf("asked %s", asked)
@@ -257,12 +257,12 @@ func TestAPendingOneIsAlwaysAskedFor(t *testing.T) {
 				as := client("firm_a", "test")
 				want(t, w.do(keyed(registerCall(as, visa), "k")), 503, "DATABASE_ERROR")
 				w.db.Clear()
-				w.clock.pass(time.Minute)
+				w.clock.Advance(time.Minute)
 				w.service, w.handler = w.process()
 				again := w.do(keyed(registerCall(as, visa), "k"))
 				want(t, again, 201, "")
 				w.run(w.service)
-				w.clock.pass(time.Minute)
+				w.clock.Advance(time.Minute)
 				w.becomes(t, decode[status](t, again).ID, "verified")
 				if all := w.listAll(as, ""); len(all) != 1 {
 					t.Errorf("there are %+v", all)
@@ -300,7 +300,7 @@ func TestTheTenthRegistrationOfACardInADay(t *testing.T) {
 	as := client("firm_a", "test")
 	for range 9 {
 		w.register(as, visa)
-		w.clock.pass(time.Second) // so that the list has an order
+		w.clock.Advance(time.Second) // so that the list has an order
 	}
 	if rows := w.listAll(as, ""); len(rows[0].Flags) != 0 {
 		t.Errorf("the ninth is flagged %q", rows[0].Flags)
@@ -315,11 +315,11 @@ func TestTheTenthRegistrationOfACardInADay(t *testing.T) {
 		t.Errorf("on record it is %+v", last)
 	}
 	want(t, w.do(call{method: "PUT", path: "/v1/settings", as: as, body: `{"verification":{"velocity":"refuse"}}`}), 200, "")
-	w.clock.pass(time.Second)
+	w.clock.Advance(time.Second)
 	if got := w.statusOf(as, w.register(as, visa)); got.Status != "rejected" || got.Reason != "velocity_card" {
 		t.Errorf("refused it is %+v", got)
 	}
-	w.clock.pass(24 * time.Hour)
+	w.clock.Advance(24 * time.Hour)
 	if got := w.statusOf(as, w.register(as, visa)); got.Status != "verified" {
 		t.Errorf("the next day it is %+v", got)
 	}

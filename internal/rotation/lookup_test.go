@@ -43,7 +43,7 @@ func newArchive(t *testing.T) *archive {
 	for i, owner := range append(families(), families()[0]) {
 		a.add(t, fmt.Sprint("p", i), owner)
 	}
-	a.pass(time.Hour)
+	a.clock.Advance(time.Hour)
 	a.cfg.Settle = time.Millisecond
 	a.cfg.Books = []rewrap.Book{rewrap.Of(a.papers, func(id string, p *paper) []rewrap.Value {
 		owner := families()[int(id[1]-'0')%len(families())]
@@ -115,7 +115,7 @@ func TestLookupKeysAreExchangedAndTheOldOnesDestroyed(t *testing.T) {
 	if got := a.acts(t); got != want {
 		t.Errorf("on record: %s", got)
 	}
-	a.pass(2 * 365 * 24 * time.Hour)
+	a.clock.Advance(2 * 365 * 24 * time.Hour)
 	if got := a.keys(t, "lookup/firm_a"); got != "destroyed 0, active 1 rotate --lookup" {
 		t.Errorf("after two years %s", got)
 	}
@@ -159,7 +159,7 @@ func TestAnExchangeThatWasCutShortIsEnded(t *testing.T) {
 // reopen has the keys read anew, as a process that starts does.
 func (a *archive) reopen(t *testing.T) {
 	t.Helper()
-	ring, err := keyring.Open(t.Context(), keyring.Config{Root: a.root, DB: a.fault, Now: a.clock})
+	ring, err := keyring.Open(t.Context(), keyring.Config{Root: a.root, DB: a.fault, Now: a.clock.Now})
 	must(t, err)
 	a.ring, a.vault = ring, vault.New(vault.Config{Keys: ring})
 	a.cfg.Ring, a.cfg.Vault = ring, a.vault

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"ccms/internal/audit"
+	"ccms/internal/clocktest"
 	"ccms/internal/identity"
 	"ccms/internal/store"
 	"ccms/internal/store/storetest"
@@ -31,40 +31,26 @@ type house struct {
 	vault *vault.Vault
 	log   *audit.Log
 	books audit.Config
+	clock *clocktest.Clock
 	*Keeper
-
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (h *house) clock() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
-}
-
-func (h *house) pass(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = h.now.Add(d)
 }
 
 func newHouse(t *testing.T, notes int) *house {
 	t.Helper()
-	h := &house{fault: storetest.NewFault(storetest.New(t)), now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)}
+	h := &house{fault: storetest.NewFault(storetest.New(t)), clock: clocktest.At(time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC))}
 	file := filepath.Join(t.TempDir(), "root.key")
 	must(t, keyring.CreateFile(file))
 	root, err := keyring.OpenFile(file)
 	must(t, err)
 	h.root = root
-	h.ring, err = keyring.Open(t.Context(), keyring.Config{Root: root, DB: h.fault, Now: h.clock})
+	h.ring, err = keyring.Open(t.Context(), keyring.Config{Root: root, DB: h.fault, Now: h.clock.Now})
 	must(t, err)
 	key, err := h.ring.Secret(t.Context(), "audit")
 	must(t, err)
-	h.books = audit.Config{DB: h.fault, Key: key, Now: h.clock}
+	h.books = audit.Config{DB: h.fault, Key: key, Now: h.clock.Now}
 	h.log, err = audit.Open(t.Context(), h.books)
 	must(t, err)
-	signing, err := identity.OpenKeys(t.Context(), identity.KeysConfig{DB: h.fault, Sealer: h.ring, Now: h.clock})
+	signing, err := identity.OpenKeys(t.Context(), identity.KeysConfig{DB: h.fault, Sealer: h.ring, Now: h.clock.Now})
 	must(t, err)
 	h.vault = vault.New(vault.Config{Keys: h.ring})
 	h.docs, err = store.Open[note](t.Context(), h.fault, store.Spec{Name: "Note"})
@@ -73,7 +59,7 @@ func newHouse(t *testing.T, notes int) *house {
 		return []rewrap.Value{{At: place(id), Sealed: &n.Text}}
 	})
 	h.Keeper = New(Config{
-		Service: "test", Ring: h.ring, Audit: h.log, Signing: signing, Vault: h.vault, Books: []rewrap.Book{book}, Now: h.clock,
+		Service: "test", Ring: h.ring, Audit: h.log, Signing: signing, Vault: h.vault, Books: []rewrap.Book{book}, Now: h.clock.Now,
 	})
 	t.Cleanup(h.Close)
 	for i := range notes {
@@ -149,7 +135,7 @@ func TestAKeyIsRotatedItsValuesMovedAndTheOldVersionDestroyed(t *testing.T) {
 	if got := h.keys(t, "cardholders"); got != "active 3" {
 		t.Errorf("at first %s", got)
 	}
-	h.pass(366 * 24 * time.Hour)
+	h.clock.Advance(366 * 24 * time.Hour)
 	if got := h.keys(t, "cardholders"); got != "active 3 rotate" {
 		t.Errorf("after a year %s", got)
 	}
@@ -160,7 +146,7 @@ func TestAKeyIsRotatedItsValuesMovedAndTheOldVersionDestroyed(t *testing.T) {
 	if got := h.keys(t, "cardholders"); got != "decrypt-only 3 rewrap, active 0" {
 		t.Errorf("rotated: %s", got)
 	}
-	h.pass(time.Hour)
+	h.clock.Advance(time.Hour)
 	if gone, err := h.Destroy(t.Context(), Administrator()); err != nil || len(gone) != 0 {
 		t.Errorf("what holds values is destroyed: %v, %v", gone, err)
 	}
@@ -190,11 +176,11 @@ func TestAVersionRetiredJustNowIsNotDestroyed(t *testing.T) {
 	_, err := h.Rotate(t.Context(), Administrator())
 	must(t, err)
 	h.rewrapped(t)
-	h.pass(10*time.Minute - time.Second)
+	h.clock.Advance(10*time.Minute - time.Second)
 	if gone, err := h.Destroy(t.Context(), Administrator()); err != nil || len(gone) != 0 {
 		t.Errorf("%v, %v", gone, err)
 	}
-	h.pass(time.Second)
+	h.clock.Advance(time.Second)
 	if gone, err := h.Destroy(t.Context(), Administrator()); err != nil || len(gone) != 1 {
 		t.Errorf("%v, %v", gone, err)
 	}
@@ -205,7 +191,7 @@ func TestSigningKeysRotateWithOverlap(t *testing.T) {
 	if got := h.keys(t, identity.ES256); got != "active, next" {
 		t.Errorf("at first %s", got)
 	}
-	h.pass(366 * 24 * time.Hour)
+	h.clock.Advance(366 * 24 * time.Hour)
 	if got := h.keys(t, identity.ES256); got != "active rotate, next" {
 		t.Errorf("after a year %s", got)
 	}

@@ -133,7 +133,7 @@ func TestADeletedCardIsGoneAtOnce(t *testing.T) {
 			t.Errorf("%s is not in %s: the check below could not fail", part, before)
 		}
 	}
-	w.clock.pass(time.Minute)
+	w.clock.Advance(time.Minute)
 	a := w.do(acmeMember, "DELETE", "/v1/cards/"+c.Token, "")
 	want(t, a, 200, "")
 	after := w.raw(c.Token)
@@ -163,7 +163,7 @@ func TestAListGoesThroughAllCardsNewestFirst(t *testing.T) {
 	var tokens []string
 	for i := range 7 {
 		tokens = append(tokens, w.put(acme, []string{"test", "live"}[i%2], []string{visa, visa2, mastercard, amex}[i/2]).Token)
-		w.clock.pass(time.Millisecond * time.Duration(i%3)) // some at the same time
+		w.clock.Advance(time.Millisecond * time.Duration(i%3)) // some at the same time
 	}
 	w.put(other, "test", visa)
 	slices.Reverse(tokens)

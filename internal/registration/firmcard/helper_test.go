@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 
 	"ccms/internal/audit"
 	"ccms/internal/card"
+	"ccms/internal/clocktest"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
 	"ccms/internal/logging/logtest"
@@ -46,24 +46,6 @@ const (
 	other = "firm_OTHER"
 )
 
-// clock is a time that a test moves.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 const (
 	retention = 2 * time.Hour
 	perHour   = 20
@@ -73,7 +55,7 @@ const (
 // log. Only who sends a request is made up: see authenticate.
 type world struct {
 	t        testing.TB
-	clock    clock
+	clock    *clocktest.Clock
 	now      func() time.Time
 	dir      string
 	db       *storetest.Fault // around sqlite
@@ -91,8 +73,8 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), perHour: perHour}
-	w.clock.at = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	w.now = w.clock.now
+	w.clock = clocktest.At(time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC))
+	w.now = w.clock.Now
 	w.open()
 	return w
 }

@@ -63,7 +63,7 @@ func TestADepositTellsTheCardAndKeepsTheNewestExpiryAndName(t *testing.T) {
 		first.FirmID != acme || first.Mode != "test" || first.Expiry != (card.Expiry{Month: 12, Year: 2030}) || !first.CreatedAt.Equal(w.now()) {
 		t.Errorf("got %+v", first)
 	}
-	w.clock.pass(time.Minute)
+	w.clock.Advance(time.Minute)
 	d := deposit(t, acme, "test", amex)
 	d.Expiry, d.Name = card.Expiry{Month: 3, Year: 2031}, secret.NewString("Ada King")
 	again, err := w.service.Put(t.Context(), d)
@@ -140,11 +140,11 @@ func TestRegistrationsAreCountedByTheDay(t *testing.T) {
 	for range 3 {
 		w.put(acme, "test", visa)
 	}
-	w.clock.pass(11*time.Hour + 59*time.Minute)
+	w.clock.Advance(11*time.Hour + 59*time.Minute)
 	if c := w.put(acme, "test", visa); c.Registered(w.now()) != 4 {
 		t.Errorf("%d registrations on one day, want 4", c.Registered(w.now()))
 	}
-	w.clock.pass(time.Minute)
+	w.clock.Advance(time.Minute)
 	c, err := w.service.Card(t.Context(), acme, w.put(acme, "test", visa).Token)
 	must(t, err)
 	if c.Registered(w.now()) != 1 || c.Registered(w.now().Add(-time.Minute)) != 0 {

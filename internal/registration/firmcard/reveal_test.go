@@ -164,7 +164,7 @@ func TestAfterTheQuotaAClientWaits(t *testing.T) {
 	if lines := w.audited("card.reveal", "refused"); len(lines) != 1 || lines[0].Actor != "client_1" {
 		t.Errorf("on record: %+v", lines)
 	}
-	w.clock.pass(time.Hour + 10*time.Second)
+	w.clock.Advance(time.Hour + 10*time.Second)
 	want(t, w.reveal(acmeTest, c.Token), 200, "")
 }
 

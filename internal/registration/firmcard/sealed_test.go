@@ -57,7 +57,7 @@ func TestCardsUnderADestroyedKeyAreUnreadable(t *testing.T) {
 	_, err = ring.Rotate(t.Context(), acme+"/test")
 	must(t, err)
 	must(t, ring.Destroy(t.Context(), acme+"/test", 1))
-	w.clock.pass(2 * time.Minute)
+	w.clock.Advance(2 * time.Minute)
 	if a := w.reveal(acmeTest, mine.Token); a.status != 403 || strings.Contains(a.body, "4111") {
 		t.Errorf("%d %s", a.status, a.body)
 	}

@@ -18,6 +18,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"ccms/internal/audit"
+	"ccms/internal/clocktest"
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
 	"ccms/internal/problem"
@@ -46,7 +47,7 @@ type world struct {
 	mux     *httpserver.Mux
 
 	mu         sync.Mutex
-	at         time.Time
+	clock      *clocktest.Clock
 	clients    map[string]link.Client
 	registered map[string]int // how often, by id
 	made       int            // ids
@@ -59,33 +60,21 @@ func newWorld(t testing.TB) *world {
 		return link.Client{FirmID: firm, Mode: mode, Active: true, ReturnURLs: []string{"https://shop.example/back?x=1"}, Origins: []string{"https://shop.example"}}
 	}
 	w := &world{
-		t: t, db: storetest.NewFault(storetest.New(t)), at: time.Now(), registered: map[string]int{},
+		t: t, db: storetest.NewFault(storetest.New(t)), clock: clocktest.At(time.Now()), registered: map[string]int{},
 		clients: map[string]link.Client{
 			"client_1": lists("firm_ACME", "test"), "client_2": lists("firm_ACME", "live"), "client_3": lists("firm_OTHER", "test"),
 		},
 	}
-	record, err := audit.Open(t.Context(), audit.Config{DB: w.db, Key: secret.New([]byte(strings.Repeat("k", 32))), Now: w.now})
+	record, err := audit.Open(t.Context(), audit.Config{DB: w.db, Key: secret.New([]byte(strings.Repeat("k", 32))), Now: w.clock.Now})
 	must(t, err)
 	w.service, err = link.New(t.Context(), link.Config{
 		DB: w.db, Audit: record, Require: require, Client: w.client, Registered: w.isRegistered, NewID: w.newID,
-		PublicURL: "https://ccms.example", Log: slog.New(slog.DiscardHandler), Now: w.now,
+		PublicURL: "https://ccms.example", Log: slog.New(slog.DiscardHandler), Now: w.clock.Now,
 	})
 	must(t, err)
 	w.mux = httpserver.NewMux(slog.New(slog.DiscardHandler))
 	w.service.Routes(w.mux)
 	return w
-}
-
-func (w *world) now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.at
-}
-
-func (w *world) pass(d time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.at = w.at.Add(d)
 }
 
 func (w *world) newID() string {
@@ -259,7 +248,7 @@ func TestALinkIsMadeAndSaysWhatItIsFor(t *testing.T) {
 		must(t, err)
 		tt.want.ID, tt.want.FirmID, tt.want.State = c.ID, "firm_ACME", link.Ready
 		tt.want.ExpiresAt = got.ExpiresAt
-		if got != tt.want || !c.ExpiresAt.Equal(got.ExpiresAt) || c.ExpiresAt.Sub(w.now()).Round(time.Second) != tt.life {
+		if got != tt.want || !c.ExpiresAt.Equal(got.ExpiresAt) || c.ExpiresAt.Sub(w.clock.Now()).Round(time.Second) != tt.life {
 			t.Errorf("%s: got %+v and %+v, want %+v for %s", tt.body, got, c, tt.want, tt.life)
 		}
 	}
@@ -404,7 +393,7 @@ func TestACrashBetweenTheRegistrationAndItsNoteIsSettled(t *testing.T) {
 	if err := w.service.Submit(t.Context(), c.secret(), w.register); code(err) != "LINK_IN_USE" || problem.From(err).RetryAfter == 0 {
 		t.Errorf("while the lease runs: %v", err)
 	}
-	w.pass(31 * time.Second)
+	w.clock.Advance(31 * time.Second)
 	v, err := w.service.Open(t.Context(), c.secret())
 	must(t, err)
 	if v.State != link.Used || v.RegistrationID != "registration-1" {
@@ -423,7 +412,7 @@ func TestACrashBeforeTheRegistrationFreesTheLink(t *testing.T) {
 	if err := w.service.Submit(t.Context(), c.secret(), died); !errors.Is(err, errDisk) {
 		t.Errorf("got %v", err)
 	}
-	w.pass(31 * time.Second)
+	w.clock.Advance(31 * time.Second)
 	must(t, w.service.Submit(t.Context(), c.secret(), func(ctx context.Context, s link.Submission) error {
 		if s.RegistrationID != "registration-1" {
 			t.Errorf("another id: %s", s.RegistrationID)
@@ -437,11 +426,11 @@ func TestALinkEnds(t *testing.T) {
 	expiring, gone := w.create(acme, `{"mode":"link","expires_in":60}`), w.create(acme, plainLink)
 	want(t, w.do(acmeMember, "DELETE", "/v1/links/"+gone.ID, ""), 200, "")
 	want(t, w.do(acmeMember, "DELETE", "/v1/links/"+gone.ID, ""), 200, "")
-	w.pass(59 * time.Second)
+	w.clock.Advance(59 * time.Second)
 	if v, err := w.service.Open(t.Context(), expiring.secret()); err != nil || v.State != link.Ready {
 		t.Errorf("got %+v, %v", v, err)
 	}
-	w.pass(time.Second)
+	w.clock.Advance(time.Second)
 	for _, tt := range []struct {
 		link  created
 		state link.State

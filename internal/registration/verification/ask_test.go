@@ -291,7 +291,7 @@ func TestAnEndpointThatFailsIsLeftAloneForAWhile(t *testing.T) {
 		}
 		_, _ = io.WriteString(w, `{"decision":"approve"}`)
 	})
-	f.p = open(t, verification.Config{Client: webhook.NewClient(webhook.ClientConfig{AllowPrivate: true}), Secret: webhook.NewSecret(), Now: clock.now})
+	f.p = open(t, verification.Config{Client: webhook.NewClient(webhook.ClientConfig{AllowPrivate: true}), Secret: webhook.NewSecret(), Now: clock.Now})
 	expect := func(class string, calls int) {
 		t.Helper()
 		if _, err := f.ask(); unanswered(err) != class || f.calls() != calls {
@@ -302,9 +302,9 @@ func TestAnEndpointThatFailsIsLeftAloneForAWhile(t *testing.T) {
 		expect("status", i+1)
 	}
 	expect("waiting", 5)
-	clock.advance(29 * time.Second)
+	clock.Advance(29 * time.Second)
 	expect("waiting", 5)
-	clock.advance(time.Second)
+	clock.Advance(time.Second)
 	expect("status", 6)
 	expect("waiting", 6)
 	other := f.question()
@@ -313,7 +313,7 @@ func TestAnEndpointThatFailsIsLeftAloneForAWhile(t *testing.T) {
 		t.Errorf("another firm: %v", err)
 	}
 	fail = false
-	clock.advance(30 * time.Second)
+	clock.Advance(30 * time.Second)
 	for i := range 10 {
 		expect("<nil>", 8+i)
 	}

@@ -164,7 +164,7 @@ func TestTheCodeWaitsForAnAnswer(t *testing.T) {
 
 func TestCodesAreForgottenInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newClock().config()
+		c := config(newClock())
 		c.Now, c.Codes = time.Now, 3
 		p := open(t, c)
 		done := make(chan error)
@@ -209,7 +209,7 @@ func TestCodesAreForgottenInTime(t *testing.T) {
 
 func TestFirmsThatNobodyAsksAnyMoreAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newClock().config()
+		c := config(newClock())
 		c.Now = time.Now
 		p := open(t, c)
 		ctx, stop := context.WithCancel(t.Context())

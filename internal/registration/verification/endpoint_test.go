@@ -50,7 +50,7 @@ func TestAdopt(t *testing.T) {
 		{"a version of the secret before there is one", endpoint{URL: url, SecretVersion: 4}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := open(t, newClock().config())
+			p := open(t, config(newClock()))
 			rules, made, err := p.Adopt(verification.Change{FirmID: "firm_1", Mode: "live", After: verification.Rules{Endpoint: &tt.e}})
 			if !tt.ok {
 				if !errors.Is(err, problem.Validation("")) || made.Len() > 0 {
@@ -75,7 +75,7 @@ func TestAdopt(t *testing.T) {
 func TestTheSigningSecretIsReplacedWithOverlap(t *testing.T) {
 	clock := newClock()
 	f := newFirm(t, nil, say(`{"decision":"approve"}`))
-	f.p = open(t, clock.config())
+	f.p = open(t, config(clock))
 	f.rules = verification.Rules{}
 	f.secrets = nil
 	set := func(version int) error {
@@ -93,7 +93,7 @@ func TestTheSigningSecretIsReplacedWithOverlap(t *testing.T) {
 		}
 		bodies, heads := f.heard()
 		for i, s := range f.secrets {
-			if webhook.Verify(heads[len(heads)-1], []byte(bodies[len(bodies)-1]), clock.at, parse(t, s)) == nil {
+			if webhook.Verify(heads[len(heads)-1], []byte(bodies[len(bodies)-1]), clock.Now(), parse(t, s)) == nil {
 				by = append(by, i)
 			}
 		}
@@ -121,9 +121,9 @@ func TestTheSigningSecretIsReplacedWithOverlap(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect("after the change", 0, 1)
-	clock.advance(24*time.Hour - time.Second)
+	clock.Advance(24*time.Hour - time.Second)
 	expect("a day later", 0, 1)
-	clock.advance(time.Second)
+	clock.Advance(time.Second)
 	expect("past the day", 1)
 	if len(f.secrets) != 2 {
 		t.Errorf("%d secrets were made", len(f.secrets))
@@ -140,7 +140,7 @@ func parse(t *testing.T, text secret.Bytes) secret.Bytes {
 }
 
 func TestFirmsHaveDifferentSecrets(t *testing.T) {
-	p := open(t, newClock().config())
+	p := open(t, config(newClock()))
 	seen := map[string]bool{}
 	for _, firm := range []string{"firm_1", "firm_2", "firm_1"} {
 		_, made, err := p.Adopt(verification.Change{FirmID: firm, Mode: "live", After: verification.Rules{Endpoint: &verification.Endpoint{URL: "https://firm.example/"}}})
@@ -157,7 +157,7 @@ func TestFirmsHaveDifferentSecrets(t *testing.T) {
 func text(s secret.Bytes) string { b := s.Reveal(); return string(b) }
 
 func TestRulesComeBackFromTheStoreAndFromTheFirm(t *testing.T) {
-	p := open(t, newClock().config())
+	p := open(t, config(newClock()))
 	rules, made, err := p.Adopt(verification.Change{FirmID: "firm_1", Mode: "live", After: verification.Rules{
 		Brands: []string{"Visa"}, BINAllow: []string{"411111"}, BINDeny: []string{"41111112"}, Velocity: "refuse",
 		Endpoint: &verification.Endpoint{URL: "https://firm.example/", SendCode: true, CodeKey: jwk(t, jose.JSONWebKey{Key: &ecKey(t, elliptic.P521()).PublicKey, KeyID: "1"})},
@@ -204,7 +204,7 @@ func FuzzCodeKey(f *testing.F) {
 	f.Add([]byte(`{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`))
 	f.Add([]byte(`{"kty":"RSA","n":"AQAB","e":"AQAB"}`))
 	f.Add([]byte(`null`))
-	config := newClock().config()
+	config := config(newClock())
 	f.Fuzz(func(t *testing.T, key []byte) {
 		p := open(t, config)
 		rules, _, err := p.Adopt(verification.Change{Mode: "live", After: verification.Rules{Endpoint: &verification.Endpoint{URL: "https://firm.example/", SendCode: true, CodeKey: key}}})

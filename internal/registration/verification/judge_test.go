@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ccms/internal/card"
+	"ccms/internal/clocktest"
 	"ccms/internal/registration/verification"
 	"ccms/internal/webhook"
 )
@@ -19,14 +20,12 @@ const (
 	coBadged   = "6362970000457013" // Elo, in Maestro's range
 )
 
-// clock is a time that tests move.
-type clock struct{ at time.Time }
+func newClock() *clocktest.Clock {
+	return clocktest.At(time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC))
+}
 
-func newClock() *clock                   { return &clock{time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)} }
-func (c *clock) now() time.Time          { return c.at }
-func (c *clock) advance(d time.Duration) { c.at = c.at.Add(d) }
-func (c *clock) config() verification.Config {
-	return verification.Config{Client: webhook.NewClient(webhook.ClientConfig{AllowPrivate: true, Now: c.now}), Secret: webhook.NewSecret(), Now: c.now}
+func config(c *clocktest.Clock) verification.Config {
+	return verification.Config{Client: webhook.NewClient(webhook.ClientConfig{AllowPrivate: true, Now: c.Now}), Secret: webhook.NewSecret(), Now: c.Now}
 }
 
 func number(t testing.TB, digits string) card.Number {
@@ -111,7 +110,7 @@ func TestJudge(t *testing.T) {
 		{"the reaction to a walk is not the one to velocity", visa, rules{BINWalk: "refuse"}, 10, "verified", "", []string{"velocity_card"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := open(t, newClock().config())
+			p := open(t, config(newClock()))
 			c := caseOf(t, tt.digits, adopted(t, p, tt.rules))
 			c.RegisteredToday = tt.today
 			v := p.Judge(c)
@@ -126,13 +125,13 @@ func TestTheHundredthRegistrationWithinAMinute(t *testing.T) {
 	for _, how := range []verification.Reaction{"", verification.Flag, verification.Refuse} {
 		t.Run("with the reaction "+string(how), func(t *testing.T) {
 			clock := newClock()
-			p := open(t, clock.config())
+			p := open(t, config(clock))
 			c := caseOf(t, visa, verification.Rules{Velocity: how})
 			for i := range 99 {
 				if v := p.Judge(c); len(v.Flags) > 0 || v.Status != "verified" {
 					t.Fatalf("registration %d: %+v", i+1, v)
 				}
-				clock.advance(time.Minute / 100)
+				clock.Advance(time.Minute / 100)
 			}
 			v := p.Judge(c)
 			if !slices.Equal(v.Flags, []string{"velocity_client"}) || (v.Status == "rejected") != (how == "refuse") {
@@ -143,7 +142,7 @@ func TestTheHundredthRegistrationWithinAMinute(t *testing.T) {
 			if v := p.Judge(other); len(v.Flags) > 0 {
 				t.Errorf("another client: %+v", v)
 			}
-			clock.advance(time.Minute)
+			clock.Advance(time.Minute)
 			if v := p.Judge(c); len(v.Flags) > 0 {
 				t.Errorf("a minute later: %+v", v)
 			}
@@ -153,19 +152,19 @@ func TestTheHundredthRegistrationWithinAMinute(t *testing.T) {
 
 func TestARefusedClientWhoSlowsDownGetsThrough(t *testing.T) {
 	clock := newClock()
-	p := open(t, clock.config())
+	p := open(t, config(clock))
 	c := caseOf(t, visa, verification.Rules{Velocity: verification.Refuse})
 	refused := 0
 	for range 300 { // one each tenth of a second, for half a minute
 		if p.Judge(c).Status == "rejected" {
 			refused++
 		}
-		clock.advance(100 * time.Millisecond)
+		clock.Advance(100 * time.Millisecond)
 	}
 	if refused != 201 {
 		t.Errorf("%d refused, want all but 99", refused)
 	}
-	clock.advance(30 * time.Second)
+	clock.Advance(30 * time.Second)
 	if v := p.Judge(c); v.Status != "verified" {
 		t.Errorf("a minute after the first: %+v", v)
 	}
@@ -175,11 +174,11 @@ func TestAWalkThroughABIN(t *testing.T) {
 	for _, how := range []verification.Reaction{"", verification.Refuse} {
 		t.Run("with the reaction "+string(how), func(t *testing.T) {
 			clock := newClock()
-			p := open(t, clock.config())
+			p := open(t, config(clock))
 			try := func(i int, client string) verification.Verdict {
 				c := caseOf(t, visa, verification.Rules{BINWalk: how})
 				c.Number, c.ClientID = numberUnder(t, "411111", i), client
-				clock.advance(time.Second)
+				clock.Advance(time.Second)
 				return p.Judge(c)
 			}
 			for i := range 19 {
@@ -197,7 +196,7 @@ func TestAWalkThroughABIN(t *testing.T) {
 			if v := try(20, "client_2"); len(v.Flags) > 0 {
 				t.Errorf("another client: %+v", v)
 			}
-			clock.advance(10 * time.Minute)
+			clock.Advance(10 * time.Minute)
 			if v := try(21, "client_1"); len(v.Flags) > 0 {
 				t.Errorf("ten minutes later: %+v", v)
 			}
@@ -209,11 +208,11 @@ func TestAWalkThroughABIN(t *testing.T) {
 // what was tried first is new again.
 func TestAWalkGoesOn(t *testing.T) {
 	clock := newClock()
-	p := open(t, clock.config())
+	p := open(t, config(clock))
 	for i := range 100 {
 		c := caseOf(t, visa, verification.Rules{})
 		c.Number = numberUnder(t, "411111", i%50)
-		clock.advance(time.Second)
+		clock.Advance(time.Second)
 		if v := p.Judge(c); slices.Contains(v.Flags, "bin_walk") != (i >= 19) {
 			t.Fatalf("number %d: %+v", i+1, v)
 		}
@@ -221,7 +220,7 @@ func TestAWalkGoesOn(t *testing.T) {
 }
 
 func TestManyBINsAreNoWalk(t *testing.T) {
-	p := open(t, newClock().config())
+	p := open(t, config(newClock()))
 	for i := range 90 {
 		c := caseOf(t, visa, verification.Rules{})
 		c.Number = numberUnder(t, strconv.Itoa(400000+i), i)
@@ -238,7 +237,7 @@ func TestJudgeAgainstTheDefinition(t *testing.T) {
 	n := number(t, visa)
 	rapid.Check(t, func(t *rapid.T) {
 		clock := newClock()
-		p, err := verification.New(clock.config())
+		p, err := verification.New(config(clock))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,12 +245,12 @@ func TestJudgeAgainstTheDefinition(t *testing.T) {
 		gap := rapid.SampledFrom([]time.Duration{0, time.Millisecond, 300 * time.Millisecond, 700 * time.Millisecond, 2 * time.Second}).Draw(t, "gap")
 		counted := map[string][]time.Time{}
 		for range rapid.IntRange(1, 400).Draw(t, "registrations") {
-			clock.advance(time.Duration(rapid.Int64Range(0, int64(gap)).Draw(t, "wait")))
+			clock.Advance(time.Duration(rapid.Int64Range(0, int64(gap)).Draw(t, "wait")))
 			id := rapid.SampledFrom([]string{"a", "a", "a", "b"}).Draw(t, "client")
 			today := rapid.SampledFrom([]int{1, 1, 1, 9, 10}).Draw(t, "today")
 			lately := 0
 			for _, at := range counted[id] {
-				if clock.at.Sub(at) < time.Minute {
+				if clock.Now().Sub(at) < time.Minute {
 					lately++
 				}
 			}
@@ -264,7 +263,7 @@ func TestJudgeAgainstTheDefinition(t *testing.T) {
 				t.Fatalf("after %d within a minute, %d today: rejected %v", lately, today, got)
 			}
 			if !over || how != verification.Refuse {
-				counted[id] = append(counted[id], clock.at)
+				counted[id] = append(counted[id], clock.Now())
 			}
 		}
 	})
@@ -272,7 +271,7 @@ func TestJudgeAgainstTheDefinition(t *testing.T) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	clock := newClock()
-	c := clock.config()
+	c := config(clock)
 	c.Clients, c.ClientBINs = 100, 100
 	p := open(t, c)
 	n := number(t, visa)
@@ -282,7 +281,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if clients, pairs := p.Remembered(); clients > 100 || pairs > 100 {
 		t.Errorf("%d clients and %d pairs are remembered", clients, pairs)
 	}
-	clock.advance(time.Hour)
+	clock.Advance(time.Hour)
 	p.Judge(verification.Case{FirmID: "f", ClientID: "last", Number: n})
 	if clients, pairs := p.Remembered(); clients != 1 || pairs != 1 {
 		t.Errorf("an hour later %d clients and %d pairs are remembered", clients, pairs)
@@ -327,7 +326,7 @@ func BenchmarkJudge(b *testing.B) {
 		rules verification.Rules
 	}{{"no rules", verification.Rules{}}, {"full lists", full}} {
 		b.Run(bb.name, func(b *testing.B) {
-			p := open(b, newClock().config())
+			p := open(b, config(newClock()))
 			rules := adopted(b, p, bb.rules)
 			cases := make([]verification.Case, 1000)
 			for i := range cases {

@@ -25,8 +25,8 @@ var dumpCases = []testCase{
 		f.dumps([]string{"None"})
 	}},
 	{"a dump shows documents that expired too", func(f *fixture) {
-		f.insert(doc("a", "gone", f.now().Add(time.Minute)))
-		f.wait(2 * time.Minute)
+		f.insert(doc("a", "gone", f.clock.Now().Add(time.Minute)))
+		f.clock.Advance(2 * time.Minute)
 		f.absent("a")
 		f.dumps([]string{"Thing", "Another"}, "Thing/a")
 	}},

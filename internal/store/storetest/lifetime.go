@@ -29,7 +29,7 @@ var specCases = []testCase{
 	{"expired documents do not hinder a new unique key", func(f *fixture) {
 		f.reopen(store.Spec{Name: "Old", Expires: "gone"})
 		f.insert(doc("a", "email", "x", "gone", noon.Add(time.Hour)), doc("b", "email", "x"))
-		f.wait(time.Hour)
+		f.clock.Advance(time.Hour)
 		f.reopen(store.Spec{Name: "Old", Expires: "gone", Unique: []string{"email"}})
 		f.finds(where("email", store.Eq, "x"), "b")
 	}},
@@ -96,7 +96,7 @@ func reopened(f *fixture) store.DB {
 	if err := f.db.Close(); err != nil {
 		f.Fatal(err)
 	}
-	f.db = f.open(f, f.path, f.now)
+	f.db = f.open(f, f.path, f.clock.Now)
 	return f.db
 }
 

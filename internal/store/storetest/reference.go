@@ -23,7 +23,7 @@ var modelCases = []testCase{
 				"insert":  m.insertOne,
 				"replace": m.replaceOne,
 				"delete":  m.deleteOne,
-				"wait":    func(*rapid.T) { f.wait(20 * time.Minute) },
+				"wait":    func(*rapid.T) { f.clock.Advance(20 * time.Minute) },
 				"":        m.query,
 			})
 		})
@@ -69,7 +69,7 @@ func (m *model) drawDoc(t *rapid.T) map[string]any {
 		fields[name] = rapid.SampledFrom(values[name]).Draw(t, name)
 	}
 	if rapid.Bool().Draw(t, "expires") {
-		fields["gone"] = m.now().Add(time.Duration(rapid.IntRange(0, 60).Draw(t, "minutes")) * time.Minute)
+		fields["gone"] = m.clock.Now().Add(time.Duration(rapid.IntRange(0, 60).Draw(t, "minutes")) * time.Minute)
 	}
 	return fields
 }
@@ -89,7 +89,7 @@ func (e entry) doc(id string) store.Doc {
 func (m *model) live(id string) (entry, bool) {
 	e, ok := m.docs[id]
 	gone, expires := e.fields["gone"].(time.Time)
-	return e, ok && (!expires || gone.After(m.now()))
+	return e, ok && (!expires || gone.After(m.clock.Now()))
 }
 
 // taken tells whether another live document has the unique key of fields.

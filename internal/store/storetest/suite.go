@@ -5,12 +5,12 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"ccms/internal/clocktest"
 	"ccms/internal/store"
 )
 
@@ -88,13 +88,11 @@ type fixture struct {
 	path  string
 	db    store.DB
 	c     store.Collection
-
-	mu   sync.Mutex
-	time time.Time
+	clock *clocktest.Clock
 }
 
 func newFixture(t *testing.T, open Open, known []Deviation) *fixture {
-	f := &fixture{TB: t, open: open, known: known, path: filepath.Join(t.TempDir(), "store.db"), time: noon}
+	f := &fixture{TB: t, open: open, known: known, path: filepath.Join(t.TempDir(), "store.db"), clock: clocktest.At(noon)}
 	f.reopen(wide)
 	t.Cleanup(func() { f.db.Close() })
 	return f
@@ -108,7 +106,7 @@ func (f *fixture) reopen(s store.Spec) {
 			f.Fatalf("close: %v", err)
 		}
 	}
-	f.db = f.open(f, f.path, f.now)
+	f.db = f.open(f, f.path, f.clock.Now)
 	f.c = f.collection(s)
 }
 
@@ -119,18 +117,6 @@ func (f *fixture) collection(s store.Spec) store.Collection {
 		f.Fatalf("open collection: %v", err)
 	}
 	return c
-}
-
-func (f *fixture) now() time.Time {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.time
-}
-
-func (f *fixture) wait(d time.Duration) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.time = f.time.Add(d)
 }
 
 // doc makes a document of revision 1 from names and values in turn.

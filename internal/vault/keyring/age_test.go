@@ -15,7 +15,7 @@ func TestTheOldestKeyInUseIsKnown(t *testing.T) {
 	if _, err := r.Seal(t.Context(), "letters", "id", []byte("waits")); err != nil { // which no rotation ends
 		t.Fatal(err)
 	}
-	h.clock.advance(48 * time.Hour)
+	h.clock.Advance(48 * time.Hour)
 	if _, err := r.Seal(t.Context(), "letters", "id", []byte("waits")); err != nil {
 		t.Fatal(err)
 	}

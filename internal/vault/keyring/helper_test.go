@@ -3,10 +3,10 @@ package keyring
 import (
 	"context"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
+	"ccms/internal/clocktest"
 	"ccms/internal/store"
 	"ccms/internal/store/storetest"
 	"ccms/internal/vault"
@@ -26,32 +26,14 @@ func testRoot(t testing.TB) *File {
 	return root
 }
 
-// clock is a time that moves when told to.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func newClock() *clock { return &clock{t: time.Date(2026, 4, 15, 12, 0, 0, 0, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
+func newClock() *clocktest.Clock { return clocktest.At(time.Date(2026, 4, 15, 12, 0, 0, 0, time.UTC)) }
 
 // house is a store and a root that several rings share, as processes do.
 type house struct {
 	db    *countingDB
 	fault *storetest.Fault
 	root  Root
-	clock *clock
+	clock *clocktest.Clock
 }
 
 func newHouse(t testing.TB) *house {
@@ -62,7 +44,7 @@ func newHouse(t testing.TB) *house {
 
 func (h *house) ring(t testing.TB) *Ring {
 	t.Helper()
-	r, err := Open(context.Background(), Config{Root: h.root, DB: h.db, Environment: "test", Now: h.clock.now})
+	r, err := Open(context.Background(), Config{Root: h.root, DB: h.db, Environment: "test", Now: h.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

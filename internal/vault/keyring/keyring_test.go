@@ -245,7 +245,7 @@ func TestKeysAreReadOnceAndThenOncePerRefresh(t *testing.T) {
 	if n := h.db.reads.Load() - before; n != 0 {
 		t.Errorf("%d reads of the store for cached keys", n)
 	}
-	h.clock.advance(time.Minute)
+	h.clock.Advance(time.Minute)
 	for range 100 {
 		mustWrap(t, r, "firm", "k", "")
 	}

@@ -61,7 +61,7 @@ func TestStoredKeysAreWrapped(t *testing.T) {
 		if len(v.Wrapped) < KeySize+gcmOverhead || strings.Contains(string(v.Wrapped), string(s.Reveal())) {
 			t.Errorf("%s is not wrapped", rec.ID)
 		}
-		if v.State != Active || v.Version != 1 || !v.Created.Equal(h.clock.now()) || v.Retired != nil || v.Destroyed != nil {
+		if v.State != Active || v.Version != 1 || !v.Created.Equal(h.clock.Now()) || v.Retired != nil || v.Destroyed != nil {
 			t.Errorf("%s: %+v", rec.ID, v)
 		}
 	}
@@ -82,9 +82,9 @@ func TestSubstitutedKeyIsRefused(t *testing.T) {
 		"a version below 1":   func(_ *testing.T, _ *house, v *record) { v.Version = -1 },
 		"another state":       func(_ *testing.T, _ *house, v *record) { v.State = DecryptOnly },
 		"an unknown state":    func(_ *testing.T, _ *house, v *record) { v.State = "pending" },
-		"destroyed by others": func(_ *testing.T, h *house, v *record) { v.State, v.Destroyed = Destroyed, new(h.clock.now()) },
+		"destroyed by others": func(_ *testing.T, h *house, v *record) { v.State, v.Destroyed = Destroyed, new(h.clock.Now()) },
 		"destroyed, no wrap":  func(_ *testing.T, _ *house, v *record) { v.State, v.Wrapped = Destroyed, nil },
-		"a date of retiring":  func(_ *testing.T, h *house, v *record) { v.Retired = new(h.clock.now()) },
+		"a date of retiring":  func(_ *testing.T, h *house, v *record) { v.Retired = new(h.clock.Now()) },
 		"another date":        func(_ *testing.T, _ *house, v *record) { v.Created = v.Created.Add(time.Hour) },
 		"another owner's row": func(t *testing.T, h *house, v *record) {
 			line := v.Line
@@ -133,7 +133,7 @@ func TestSubstitutedKeyIsRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			replace(t, h, "owner/firm-a/1", func(v *record) { f(t, h, v) })
-			h.clock.advance(time.Hour)
+			h.clock.Advance(time.Hour)
 			for what, r := range map[string]*Ring{"a fresh process": h.ring(t), "a process that had it cached": cached} {
 				if _, err := r.Wrap(t.Context(), "firm-a", []byte("k"), nil); !errors.Is(err, ErrAltered) {
 					t.Errorf("%s wraps: %v", what, err)
@@ -234,7 +234,7 @@ func TestStateOfARetiredVersionIsBound(t *testing.T) {
 					t.Fatal(err)
 				}
 				replace(t, h, "owner/firm/1", f)
-				h.clock.advance(time.Hour)
+				h.clock.Advance(time.Hour)
 				for what, r := range map[string]*Ring{"a fresh process": h.ring(t), "a process that had it cached": r} {
 					if _, err := r.Wrap(t.Context(), "firm", []byte("k"), nil); !errors.Is(err, ErrAltered) {
 						t.Errorf("%s wraps: %v", what, err)

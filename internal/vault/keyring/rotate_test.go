@@ -16,7 +16,7 @@ func TestRotateSealsUnderTheNewVersionAndStillOpensTheOld(t *testing.T) {
 	r := h.ring(t)
 	old := []vault.Wrapped{mustWrap(t, r, "firm", "key 1", "")}
 	for version := uint32(2); version <= 20; version++ {
-		h.clock.advance(time.Hour)
+		h.clock.Advance(time.Hour)
 		if v, err := r.Rotate(t.Context(), "firm"); err != nil || v != version {
 			t.Fatalf("rotated to %d, %v", v, err)
 		}
@@ -37,7 +37,7 @@ func TestRotateSealsUnderTheNewVersionAndStillOpensTheOld(t *testing.T) {
 	if first.State != DecryptOnly || first.Retired == nil || !first.Retired.Equal(first.Created.Add(time.Hour)) {
 		t.Errorf("the first version is %s, retired %v", first.State, first.Retired)
 	}
-	if last.State != Active || last.Retired != nil || !last.Created.Equal(h.clock.now()) {
+	if last.State != Active || last.Retired != nil || !last.Created.Equal(h.clock.Now()) {
 		t.Errorf("the last version is %s, retired %v", last.State, last.Retired)
 	}
 }
@@ -81,11 +81,11 @@ func TestOtherProcessesFollowARotation(t *testing.T) {
 	if got := mustWrap(t, two, "firm", "k", ""); got.Version != 1 {
 		t.Fatalf("the other process already wraps under %d", got.Version)
 	}
-	h.clock.advance(59 * time.Second)
+	h.clock.Advance(59 * time.Second)
 	if got := mustWrap(t, two, "firm", "k", ""); got.Version != 1 {
 		t.Errorf("after 59 s it wraps under %d", got.Version)
 	}
-	h.clock.advance(time.Second)
+	h.clock.Advance(time.Second)
 	if got := mustWrap(t, two, "firm", "k", ""); got.Version != 2 {
 		t.Errorf("after a minute it wraps under %d", got.Version)
 	}
@@ -218,7 +218,7 @@ func TestDestroyedVersionOpensNothing(t *testing.T) {
 	if row.State != Destroyed || row.Destroyed == nil || bytes.Contains(row.Wrapped, before) || len(row.Wrapped) >= len(before) {
 		t.Errorf("stored %+v", row)
 	}
-	h.clock.advance(time.Minute)
+	h.clock.Advance(time.Minute)
 	for what, ring := range map[string]*Ring{"a fresh process": h.ring(t), "one that had it cached": r} {
 		if _, err := ring.Unwrap(t.Context(), "firm", w, nil); !errors.Is(err, ErrOpen) {
 			t.Errorf("%s: %v", what, err)

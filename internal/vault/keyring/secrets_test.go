@@ -106,7 +106,7 @@ func TestOthersHearOfTheNextVersionInTime(t *testing.T) {
 	if got := mustSecrets(t, two, "lookup/firm"); got.Next.Version != 0 {
 		t.Error("it is read on every call")
 	}
-	h.clock.advance(one.Settle() - 2*time.Minute + time.Minute)
+	h.clock.Advance(one.Settle() - 2*time.Minute + time.Minute)
 	if got := mustSecrets(t, two, "lookup/firm"); got.Next.Version != 2 {
 		t.Error("it has not heard of it")
 	}
@@ -124,9 +124,9 @@ func TestNobodyWorksWithKeysTwiceAsOldAsTheyMayBe(t *testing.T) {
 	mustSecrets(t, r, "lookup/firm")
 	l := r.line("secret/lookup/firm")
 	l.turn <- struct{}{} // somebody reads
-	h.clock.advance(2*time.Minute - time.Second)
+	h.clock.Advance(2*time.Minute - time.Second)
 	mustSecrets(t, r, "lookup/firm") // goes on with what it has
-	h.clock.advance(time.Second)
+	h.clock.Advance(time.Second)
 	var waits sync.WaitGroup
 	got := make(chan uint32, 1)
 	waits.Go(func() {

@@ -37,9 +37,9 @@ func TestAClientThatFollowsTheDeltasHoldsTheRegistry(t *testing.T) {
 				g.Heartbeat(app, id, Beat{})
 			case 7:
 				d := time.Duration(rapid.IntRange(1, 60).Draw(rt, "pause")) * time.Second
-				at.pass(d)
+				at.Advance(d)
 				unseen += d
-				g.evict(at.now(), 0)
+				g.evict(at.Now(), 0)
 			}
 			if unseen > 100*time.Second || rapid.Bool().Draw(rt, "look") {
 				unseen = 0

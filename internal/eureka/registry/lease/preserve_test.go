@@ -92,7 +92,7 @@ func TestALeaseGoesByItsOwnDuration(t *testing.T) {
 func TestAnExpiredLeaseIsHiddenUntilAHeartbeatRevivesIt(t *testing.T) {
 	g, at := quiet(t, Config{})
 	mustRegister(t, g, instance("SVC", "i", eureka.Up, 1), false)
-	at.pass(91 * time.Second)
+	at.Advance(91 * time.Second)
 	if _, ok := g.Instance("SVC", "i"); ok {
 		t.Error("shown")
 	}
@@ -147,12 +147,12 @@ func TestOnlyAShareIsEvictedInAMinute(t *testing.T) {
 func TestAProcessThatStoodStillBlamesNobody(t *testing.T) {
 	g, at := quiet(t, Config{})
 	mustRegister(t, g, instance("SVC", "i", eureka.Up, 1), false)
-	at.pass(5 * time.Minute)
-	if gone := g.evict(at.now(), 5*time.Minute-2*time.Second); len(gone) != 0 {
+	at.Advance(5 * time.Minute)
+	if gone := g.evict(at.Now(), 5*time.Minute-2*time.Second); len(gone) != 0 {
 		t.Error("evicted for a pause of the registry's own")
 	}
-	at.pass(91 * time.Second)
-	if gone := g.evict(at.now(), 0); len(gone) != 1 {
+	at.Advance(91 * time.Second)
+	if gone := g.evict(at.Now(), 0); len(gone) != 1 {
 		t.Error("never evicted")
 	}
 }
@@ -179,12 +179,12 @@ func TestSelfPreservationBeginsAtItsThreshold(t *testing.T) {
 		if s := g.Stats(); s.RenewsLastMinute == int64(c.beats) {
 			t.Error("an unfinished minute counts")
 		}
-		at.pass(time.Minute)
+		at.Advance(time.Minute)
 		if s := g.Stats(); s.RenewsLastMinute != int64(c.beats) || s.Protected != c.protected {
 			t.Errorf("%d heartbeats: %+v", c.beats, s)
 		}
 	}
-	at.pass(2 * time.Minute)
+	at.Advance(2 * time.Minute)
 	if s := g.Stats(); s.RenewsLastMinute != 0 {
 		t.Errorf("after two silent minutes: %d", s.RenewsLastMinute)
 	}
@@ -280,23 +280,23 @@ func TestAnOperatorEndsSelfPreservation(t *testing.T) {
 		}
 	}
 	state(Early)
-	at.pass(3 * time.Minute)
+	at.Advance(3 * time.Minute)
 	state(Holding)
-	if gone := g.evict(at.now(), 0); len(gone) != 0 {
+	if gone := g.evict(at.Now(), 0); len(gone) != 0 {
 		t.Fatal("evicted under protection")
 	}
 	g.Leave()
 	state(Left)
-	if gone := g.evict(at.now(), 0); len(gone) != 1 {
+	if gone := g.evict(at.Now(), 0); len(gone) != 1 {
 		t.Error("not evicted after an operator's word")
 	}
 	mustRegister(t, g, instance("SVC", "i", eureka.Up, 1), false)
 	for range 5 {
 		g.Heartbeat("SVC", "i", Beat{})
 	}
-	at.pass(time.Minute)
+	at.Advance(time.Minute)
 	state(Watching)
-	at.pass(2 * time.Minute)
+	at.Advance(2 * time.Minute)
 	state(Holding)
 	g.cfg.ProtectFrom = 2
 	state(TooSmall)

@@ -8,19 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"ccms/internal/clocktest"
 	"ccms/internal/eureka"
 )
 
-// clock is a time that stands still until moved.
-type clock struct{ at time.Time }
-
-func (c *clock) now() time.Time       { return c.at }
-func (c *clock) pass(d time.Duration) { c.at = c.at.Add(d) }
-
-func quiet(t *testing.T, cfg Config) (*Table, *clock) {
+func quiet(t *testing.T, cfg Config) (*Table, *clocktest.Clock) {
 	t.Helper()
-	c := &clock{time.UnixMilli(1_800_000_000_000)}
-	cfg.Log, cfg.Now = slog.New(slog.DiscardHandler), c.now
+	c := clocktest.At(time.UnixMilli(1_800_000_000_000))
+	cfg.Log, cfg.Now = slog.New(slog.DiscardHandler), c.Now
 	return New(cfg), c
 }
 
@@ -120,12 +115,12 @@ func TestAHeartbeatIsAnsweredByItsTimeStamp(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			g, at := quiet(t, Config{})
 			place(g, eureka.Up, eureka.Unknown, 5)
-			at.pass(time.Second)
+			at.Advance(time.Second)
 			v, in := g.Heartbeat("svc", "i", Beat{c.dirty, eureka.Unknown, c.replicated})
 			if v != c.want || (in != nil) != (v == Conflict) {
 				t.Errorf("got %v, %v", v, in)
 			}
-			if got := stored(t, g).Lease.Renewed; got != at.at.UnixMilli() {
+			if got := stored(t, g).Lease.Renewed; got != at.Now().UnixMilli() {
 				t.Errorf("the lease was not renewed: %d", got)
 			}
 		})
@@ -247,7 +242,7 @@ func TestANewerStoredInstanceIsKept(t *testing.T) {
 		first := instance("SVC", "i", eureka.Up, 5)
 		first.HostName = "old"
 		mustRegister(t, g, first, false)
-		at.pass(time.Minute)
+		at.Advance(time.Minute)
 		second := instance("SVC", "i", eureka.Up, dirty)
 		second.HostName = "new"
 		mustRegister(t, g, second, false)
@@ -255,7 +250,7 @@ func TestANewerStoredInstanceIsKept(t *testing.T) {
 		if in.HostName != want {
 			t.Errorf("%d: %s", dirty, in.HostName)
 		}
-		if in.Lease.Registered != at.at.UnixMilli() || in.Lease.ServiceUp != at.at.Add(-time.Minute).UnixMilli() {
+		if in.Lease.Registered != at.Now().UnixMilli() || in.Lease.ServiceUp != at.Now().Add(-time.Minute).UnixMilli() {
 			t.Errorf("%d: registered %d, up %d", dirty, in.Lease.Registered, in.Lease.ServiceUp)
 		}
 	}
@@ -268,12 +263,12 @@ func TestMetadataIsAddedAndCountsAsARegistration(t *testing.T) {
 	first.Metadata = map[string]string{"a": "1", "b": "2"}
 	mustRegister(t, g, first, false)
 	before := stored(t, g)
-	at.pass(time.Minute)
+	at.Advance(time.Minute)
 	if ok, err := g.AddMetadata("svc", "i", map[string]string{"b": "3", "c": "4"}); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	in := stored(t, g)
-	if fmt.Sprint(in.Metadata) != "map[a:1 b:3 c:4]" || in.LastDirty != 5 || in.Action != eureka.Added || in.Lease.Registered != at.at.UnixMilli() {
+	if fmt.Sprint(in.Metadata) != "map[a:1 b:3 c:4]" || in.LastDirty != 5 || in.Action != eureka.Added || in.Lease.Registered != at.Now().UnixMilli() {
 		t.Errorf("got %+v", in)
 	}
 	if fmt.Sprint(before.Metadata) != "map[a:1 b:2]" {
@@ -310,7 +305,7 @@ func TestTheDeltaFoldsChangesAndForgetsThemInTime(t *testing.T) {
 	expect("SVC/j ADDED;SVC/i DELETED;") // deletions last
 	mustRegister(t, g, instance("SVC", "i", eureka.Up, 1), false)
 	expect("SVC/i ADDED;SVC/j ADDED;")
-	at.pass(100 * time.Second)
+	at.Advance(100 * time.Second)
 	g.Cancel("SVC", "j")
 	d := g.Delta()
 	if d.Hash != "UP_1_" || d.Version != g.All().Version {
@@ -318,18 +313,18 @@ func TestTheDeltaFoldsChangesAndForgetsThemInTime(t *testing.T) {
 	}
 	for _, app := range d.Apps {
 		for _, in := range app.Instances {
-			if in.Action == eureka.Deleted && in.Lease.Evicted != at.at.UnixMilli() {
+			if in.Action == eureka.Deleted && in.Lease.Evicted != at.Now().UnixMilli() {
 				t.Errorf("evictionTimestamp %d", in.Lease.Evicted)
 			}
 		}
 	}
-	at.pass(81 * time.Second)
+	at.Advance(81 * time.Second)
 	expect("SVC/j DELETED;")
 	trimmed := g.Delta().Version
 	if trimmed <= d.Version {
 		t.Error("the delta changed and its version did not (rule 18)")
 	}
-	at.pass(100 * time.Second)
+	at.Advance(100 * time.Second)
 	expect("")
 	if v := g.Delta().Version; v <= trimmed {
 		t.Error("the delta changed and its version did not (rule 18)")
@@ -364,7 +359,7 @@ func TestTheDeltaIsBoundedUnderAFlood(t *testing.T) {
 	if n := len(g.log.entries); n > 20 || g.log.bytes > 10_000 || g.log.bytes < 0 {
 		t.Errorf("%d entries of %d bytes", n, g.log.bytes)
 	}
-	at.pass(181 * time.Second)
+	at.Advance(181 * time.Second)
 	if d := g.Delta(); len(d.Apps) != 0 || g.log.bytes != 0 || len(g.log.entries) != 0 {
 		t.Errorf("after the window: %v, %d bytes", d, g.log.bytes)
 	}

@@ -37,7 +37,7 @@ func TestSinceAVersionOnlyWhatCameAfterItIsSaid(t *testing.T) {
 	if _, ok := g.Since(g.Version() + 1); ok {
 		t.Error("knows what will happen")
 	}
-	at.pass(181 * time.Second)
+	at.Advance(181 * time.Second)
 	g.Trim()
 	if _, ok := g.Since(held); ok {
 		t.Error("claims to know changes it dropped")
@@ -53,7 +53,7 @@ func TestWhoWaitsForAChangeIsWokenByAChangeOnly(t *testing.T) {
 		t.Fatal("nothing changed yet")
 	}
 	g.Heartbeat("A", "1", Beat{})
-	at.pass(181 * time.Second)
+	at.Advance(181 * time.Second)
 	g.Trim() // the window moves, the registry does not
 	if _, already := g.Changes(v); already || g.Version() == v {
 		t.Error("a window that moved passes for a change")
@@ -95,7 +95,7 @@ func TestTheLastThousandWhoCameAndWentAreKnown(t *testing.T) {
 	for i := range 1500 {
 		in := instance("A", "i", eureka.Up, int64(i+1))
 		mustRegister(t, g, in, false)
-		at.pass(time.Millisecond)
+		at.Advance(time.Millisecond)
 	}
 	g.Cancel("A", "i")
 	came, went := g.LastRegistered(), g.LastCancelled()
