@@ -16,7 +16,7 @@ export function launch(...args) {
 // seen nothing wrong.
 export async function open(t, browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en", ...options });
-  context.setDefaultTimeout(30_000); // on a busy machine; no wait is longer than it must be
+  context.setDefaultTimeout(60_000); // on a busy machine; no wait is longer than it must be
   const seen = watch(context);
   t.after(async () => {
     await context.close();

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
 
-const patience = 60_000; // ms until what must come is given up
+const patience = 120_000; // ms until what must come is given up
 
 // until asks again and again for what is on its way, and gives up after ms.
 export async function until(what, ask, ms = patience) {
