@@ -58,19 +58,19 @@ generated: ## committed generated files are what their generators give
 # and watching each of their reads took two thirds of the time.
 race: ## every test, and each fuzz target on its seeds, under the race detector
 	@scripts/tools gcc
-	CGO_ENABLED=1 scripts/in-memory go test -race $(UNWATCHED) -timeout 20m $$(go list ./... | grep -v '/internal/e2e$$')
+	CGO_ENABLED=1 scripts/patiently go test -race $(UNWATCHED) -timeout 20m $$(go list ./... | grep -v '/internal/e2e$$')
 
 fuzz: ## each fuzz target for FUZZTIME, looking for more
 	@scripts/fuzz $(FUZZTIME)
 
 api: ## the API documents are valid, and what the running services answer
-	@scripts/in-memory scripts/api
+	@scripts/patiently scripts/api
 
 memory: ## what requests leave in the memory of a release build
-	@scripts/in-memory scripts/memory
+	@scripts/patiently scripts/memory
 
 reproducible: ## two builds of one commit are the same bytes
 	@scripts/reproducible
 
 browser: ## the pages in Chromium: what people do, who cannot see or use a mouse, what leaks, how heavy
-	@scripts/in-memory scripts/browser
+	@scripts/patiently scripts/browser

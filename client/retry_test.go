@@ -93,7 +93,7 @@ func TestPatienceEnds(t *testing.T) {
 		most     time.Duration
 	}{
 		{"after a minute by default", 0, 0, 35 * time.Second, time.Minute},
-		{"when the Config says", 5 * time.Second, 0, 2 * time.Second, 5 * time.Second},
+		{"when the Config says", 5 * time.Second, 0, 1500 * time.Millisecond, 5 * time.Second},
 		{"at once when it says never", -1, 0, 0, 0},
 		{"before the context does", 0, 3 * time.Second, time.Second, 3 * time.Second},
 	}

@@ -11,12 +11,13 @@ import (
 
 	"ccms/internal/card"
 	"ccms/internal/httpserver"
+	"ccms/internal/patience"
 	"ccms/internal/problem"
 )
 
 const (
-	checkLimit = time.Second // a check that takes longer counts as DOWN
-	remembered = time.Second // so that a flood of probes does not reach the store
+	checkLimit = patience.Times * time.Second // a check that takes longer counts as DOWN
+	remembered = time.Second                  // so that a flood of probes does not reach the store
 )
 
 // Spring's statuses. The worst of the components, in this order, is the

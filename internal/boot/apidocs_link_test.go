@@ -11,6 +11,7 @@ import (
 	"ccms/internal/boot/chassis"
 	"ccms/internal/firm"
 	"ccms/internal/identity"
+	"ccms/internal/patience"
 	"ccms/internal/store/storetest"
 )
 
@@ -62,7 +63,7 @@ func (p *provoker) provokeLinks(t *testing.T, fault *storetest.Fault) {
 
 	// Two windows at once, while the store takes its time.
 	_, secret = p.link(t, header, `{"mode":"link"}`)
-	fault.Add(storetest.Rule{Collection: "Registration", Op: storetest.Insert, Times: 1, Delay: time.Second})
+	fault.Add(storetest.Rule{Collection: "Registration", Op: storetest.Insert, Times: 1, Delay: patience.Times * time.Second})
 	codes := make([]string, 2)
 	var both sync.WaitGroup
 	for i := range codes {
@@ -90,7 +91,7 @@ func (p *provoker) provokeLinks(t *testing.T, fault *storetest.Fault) {
 // depends on, and checks that it is the problem key then.
 func (p *provoker) comesTo(t *testing.T, key string, q request) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); <-time.After(50 * time.Millisecond) {
 		if _, code, _, _ := p.send(t, q); code == p.problems[key].Code {
 			break
 		}

@@ -22,6 +22,7 @@ import (
 	"ccms/internal/apidocs"
 	"ccms/internal/boot/chassis"
 	"ccms/internal/eureka"
+	"ccms/internal/patience"
 	"ccms/internal/store/storetest"
 )
 
@@ -256,7 +257,7 @@ var (
 // mailed waits for a mail whose link leads to page and returns its token.
 func (p *provoker) mailed(t *testing.T, page string) string {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 		names, err := filepath.Glob(p.Dir.File("mail", "*.eml"))
 		if err != nil {
 			t.Fatal(err)
@@ -434,7 +435,7 @@ func (p *provoker) provokeCards(t *testing.T, bearer string, fault *storetest.Fa
 	p.gives(t, "cardDeleted", at("PUT", "/4111111111111111/toggle"))
 
 	// Two requests with one key, while the store takes its time.
-	fault.Add(storetest.Rule{Collection: "CreditCard", Op: storetest.Replace, Times: 1, Delay: time.Second})
+	fault.Add(storetest.Rule{Collection: "CreditCard", Op: storetest.Replace, Times: 1, Delay: patience.Times * time.Second})
 	codes := make(chan string, 2)
 	var both sync.WaitGroup
 	for range 2 {
@@ -474,7 +475,7 @@ func (p *provoker) provokeExpiry(t *testing.T) {
 	p.gives(t, "expiredVerification", request{service: chassis.LoginService, operation: "GET /api/customer/verify", at: "/api/customer/verify?token=" + token})
 	bearer := "Bearer " + p.works(t, request{service: chassis.LoginService, operation: "POST /api/customer/login/subsequent", body: "{" + annsWords + "}"})
 	account := request{service: chassis.LoginService, operation: "GET /api/account", header: []string{"Authorization", bearer}}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 		if status, _, _, _ := p.send(t, account); status != http.StatusOK {
 			break
 		}

@@ -28,7 +28,7 @@ func TestReadinessEndsBeforeTheListener(t *testing.T) {
 		t.Fatalf("it said %q, %v, and ended with %v", welcome[:n], err, <-ended)
 	}
 	go func() { _, _ = io.Copy(io.Discard, r) }()
-	client := http.Client{Transport: &http.Transport{}, Timeout: 5 * time.Second}
+	client := http.Client{Transport: &http.Transport{}, Timeout: 2 * time.Minute}
 	defer client.CloseIdleConnections()
 	ready := func() (int, string, error) {
 		res, err := client.Get(at + "/actuator/health/readiness")

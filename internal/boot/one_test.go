@@ -76,7 +76,7 @@ func TestAServiceWaitsForItsDatabase(t *testing.T) {
 	l.Close()
 	s := alone(t, "login", "public-url", "http://localhost:5000")
 	s.Store.URL = config.NewURL("mongodb://ann:sesame@" + l.Addr().String() + "/CCMS")
-	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
 	var log bytes.Buffer
 	err = One(ctx, "login", Start{Settings: s, Console: Console{Out: t.Output(), Err: &log}})

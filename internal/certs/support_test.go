@@ -142,7 +142,7 @@ func listen(t testing.TB, cfg *tls.Config) string {
 // connect shakes hands and sends a byte there and back, so that a server that
 // refuses after its part of the handshake is noticed too.
 func connect(addr string, cfg *tls.Config) (tls.ConnectionState, error) {
-	d := tls.Dialer{NetDialer: &net.Dialer{Timeout: 5 * time.Second}, Config: cfg}
+	d := tls.Dialer{NetDialer: &net.Dialer{Timeout: 2 * time.Minute}, Config: cfg}
 	conn, err := d.Dial("tcp", addr)
 	if err != nil {
 		return tls.ConnectionState{}, err

@@ -14,6 +14,7 @@ import (
 
 	"ccms/internal/certs"
 	"ccms/internal/datadir"
+	"ccms/internal/patience"
 	"ccms/internal/store"
 	"ccms/internal/trust"
 )
@@ -86,7 +87,7 @@ func believe(cfg trust.Config) *trust.Trust {
 }
 
 // answerWithin is how quickly a service says how it is.
-const answerWithin = 3 * time.Second
+const answerWithin = patience.Times * 3 * time.Second
 
 func checkServices(ctx context.Context, services []Service, cfg trust.Config) []Finding {
 	t := believe(cfg)

@@ -87,7 +87,7 @@ func (l *receipts) await(t *testing.T, n int) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(20 * time.Second); len(l.told()) < n; <-tick.C {
+	for deadline := time.Now().Add(within); len(l.told()) < n; <-tick.C {
 		if time.Now().After(deadline) || t.Failed() {
 			t.Fatalf("%d registrations", len(l.told()))
 		}

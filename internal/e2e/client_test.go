@@ -26,7 +26,7 @@ type client struct {
 func newClient(t testing.TB) *client {
 	transport := &http.Transport{MaxIdleConnsPerHost: 256, DisableCompression: true}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &client{http: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
+	return &client{http: &http.Client{Transport: transport, Timeout: within}}
 }
 
 // send returns status and body of one request; in is nil, text or a value.

@@ -52,7 +52,7 @@ func (r gauges) sum(name string, labels ...string) (total float64) {
 func awaitFigures(t testing.TB, c *client, service, what string, wanted func(gauges) bool) gauges {
 	t.Helper()
 	var last gauges
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
 		if last = look(t, c, service); wanted(last) {
 			return last
 		}
@@ -177,7 +177,7 @@ func triesCodes(t *testing.T, p *process, c *client) {
 	var is struct {
 		Token string `json:"token"`
 	}
-	for deadline := time.Now().Add(20 * time.Second); is.Token == "" && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(within); is.Token == "" && time.Now().Before(deadline); {
 		is.Token = tokenIn(c, p, firm, made.ID)
 	}
 	for _, want := range []int{200, 429, 429} {

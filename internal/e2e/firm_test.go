@@ -131,7 +131,7 @@ func cmdAsked(ts *testscript.TestScript, _ bool, args []string) {
 	e := s.endpoint
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	for deadline := time.Now().Add(10 * time.Second); e.times() < want && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(within); e.times() < want && time.Now().Before(deadline); {
 		<-time.After(10 * time.Millisecond)
 	}
 	e.mu.Lock()
@@ -155,7 +155,7 @@ func cmdAsked(ts *testscript.TestScript, _ bool, args []string) {
 
 func cmdBecomes(ts *testscript.TestScript, _ bool, args []string) {
 	s := of(ts)
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); {
 		err := s.call("GET", []string{s.process.Portal + "/status/" + args[1], ts.Getenv("AUTH")})
 		if status, _ := s.member("status"); err == nil && status == args[0] {
 			return

@@ -260,7 +260,7 @@ func TestTheClientOfFirmsWorksWithTheProduct(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	events := receiveEvents(t, newClient(t), p, demo)
 

@@ -90,7 +90,7 @@ func TestLookupKeysAreExchangedUnderLoadAndAfterAKill(t *testing.T) {
 // tokenOf waits for the token of a registration.
 func tokenOf(t *testing.T, c *client, p *process, firm firmClient, id string) string {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); {
 		var is struct {
 			Token string `json:"token"`
 		}
@@ -109,7 +109,7 @@ func tokenOf(t *testing.T, c *client, p *process, firm firmClient, id string) st
 // awaitPrepared waits until every look-up key has a next version.
 func awaitPrepared(t *testing.T, dir string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); {
 		prepared := true
 		for _, versions := range lookupKeys(t, dir) {
 			prepared = prepared && len(versions) == 2

@@ -219,7 +219,7 @@ func revealAll(t *testing.T, p *process, firm firmClient, cards []filed) {
 			Status string `json:"status"`
 			Token  string `json:"token"`
 		}
-		for deadline := time.Now().Add(20 * time.Second); is.Token == "" && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(within); is.Token == "" && time.Now().Before(deadline); {
 			status, body, err := c.send("GET", p.CreditCard+"/status/"+f.id, nil, firm.auth()...)
 			if err != nil || status != 200 || json.Unmarshal(body, &is) != nil {
 				t.Fatalf("%d %s %v", status, body, err)
@@ -288,7 +288,7 @@ func TestRewrappingThatWasKilledGoesOn(t *testing.T) {
 // awaitMoved waits until some values lie under version 2.
 func awaitMoved(t *testing.T, dir string) map[int]int {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); {
 		if versions, _ := sealedUnder(t, dir); versions[2] > 0 {
 			return versions
 		}

@@ -47,7 +47,7 @@ func readLog(t *testing.T, file string) []logLine {
 // request is written after its answer.
 func awaitLines(t *testing.T, file string, keep func(logLine) bool, enough func([]logLine) bool) []logLine {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(within)
 	for {
 		lines := slices.DeleteFunc(readLog(t, file), func(l logLine) bool { return !keep(l) })
 		if enough(lines) {
@@ -225,7 +225,7 @@ func TestALogFileThatWasMovedIsFollowedOnSIGHUP(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(within)
 	for {
 		if b, err := os.ReadFile(file); err == nil && bytes.Contains(b, []byte(`"message":"settings read again"`)) {
 			break

@@ -191,7 +191,7 @@ func (l *imprint) control(t *testing.T) {
 		defer l.begin(t, call.base+call.path, call.token, call.body).Close()
 	}
 	s := newScanner(l.needles[len(l.needles)-4:])
-	for deadline := time.Now().Add(readyWithin); ; <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(within); ; <-time.After(20 * time.Millisecond) {
 		found, _, err := s.scan(l.p.PID)
 		if err != nil {
 			t.Fatal(err)

@@ -120,7 +120,7 @@ func sendAll(t *testing.T, c *client, p *process, firm firmClient, all []*attemp
 // try sends the request, again and again while another one has the key if it
 // must have an answer.
 func (a *attempt) try(t *testing.T, c *client, p *process, firm firmClient, must bool, acknowledged *atomic.Int64) {
-	deadline := time.Now().Add(50 * time.Second)
+	deadline := time.Now().Add(within)
 	for {
 		status, body, err := c.send("POST", p.CreditCard+"/register", a.body, append(firm.auth(), "Idempotency-Key", a.key)...)
 		switch {

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -43,7 +42,7 @@ func cmdPerson(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	jar, err := cookiejar.New(nil)
 	ts.Check(err)
-	s.browser = &browser{&http.Client{Transport: s.transport, Jar: jar, Timeout: 30 * time.Second}}
+	s.browser = &browser{&http.Client{Transport: s.transport, Jar: jar, Timeout: within}}
 	s.browsers[args[0]] = s.browser
 	ts.Check(s.browse(http.MethodPost, "/login", []string{"next=/account", "email=" + args[0] + "@example.com", "password=" + ts.Getenv("PASSWORD")}))
 	cmdStatus(ts, false, []string{"200"})

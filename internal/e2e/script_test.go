@@ -147,7 +147,7 @@ func (s *story) call(method string, args []string) error {
 		return err
 	}
 	req.Header, req.Host = header, header.Get("Host")
-	client := http.Client{Transport: s.transport, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{Transport: s.transport, Timeout: within, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return s.answered(client.Do(req))
 }
 
@@ -169,7 +169,7 @@ func cmdUntil(ts *testscript.TestScript, _ bool, args []string) {
 	s := of(ts)
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	deadline := time.Now().Add(15 * time.Second)
+	deadline := time.Now().Add(within)
 	for time.Now().Before(deadline) {
 		if err := s.call(args[1], args[2:]); err == nil && s.answer.StatusCode == want {
 			return
@@ -315,7 +315,7 @@ func awaitMail(dir, address, subject string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); {
 		names, _ := filepath.Glob(filepath.Join(dir, "mail", "*.eml"))
 		slices.Sort(names)
 		for _, name := range slices.Backward(names) {

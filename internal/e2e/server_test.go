@@ -74,9 +74,10 @@ type process struct {
 	err    error // of Wait, once exited is closed
 }
 
-// readyWithin bounds the start, generously: other tests share the machine. The
-// promise of 1 s is measured by a benchmark instead.
-const readyWithin = 20 * time.Second
+// within bounds whatever is waited for, generously: other tests share the machine,
+// and others may share its processors. How fast things are is measured by
+// benchmarks instead.
+const within = 3 * time.Minute
 
 // up starts the product on the data folder dir with free ports and waits until
 // it is ready.
@@ -111,7 +112,7 @@ func launch(dir, command string, args ...string) *process {
 }
 
 func (p *process) awaitReady() error {
-	ctx, cancel := context.WithTimeout(context.Background(), readyWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -124,7 +125,7 @@ func (p *process) awaitReady() error {
 			return fmt.Errorf("ccms up ended: %v\n%s", p.err, p.output)
 		case <-ctx.Done():
 			p.kill()
-			return fmt.Errorf("ccms up was not ready within %s\n%s", readyWithin, p.output)
+			return fmt.Errorf("ccms up was not ready within %s\n%s", within, p.output)
 		case <-tick.C:
 		}
 	}
@@ -134,7 +135,7 @@ func (p *process) awaitReady() error {
 // first group.
 func (p *process) await(t testing.TB, shape *regexp.Regexp) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), readyWithin)
+	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -146,7 +147,7 @@ func (p *process) await(t testing.TB, shape *regexp.Regexp) string {
 		case <-p.exited:
 			t.Fatalf("it ended without saying %s: %v\n%s", shape, p.err, p.output)
 		case <-ctx.Done():
-			t.Fatalf("it did not say %s within %s\n%s", shape, readyWithin, p.output)
+			t.Fatalf("it did not say %s within %s\n%s", shape, within, p.output)
 		case <-tick.C:
 		}
 	}
@@ -158,9 +159,9 @@ func (p *process) stop() error {
 	select {
 	case <-p.exited:
 		return p.err
-	case <-time.After(15 * time.Second):
+	case <-time.After(within):
 		p.kill()
-		return fmt.Errorf("ccms up did not end within 15 s of SIGTERM\n%s", p.output)
+		return fmt.Errorf("ccms up did not end within %s of SIGTERM\n%s", within, p.output)
 	}
 }
 

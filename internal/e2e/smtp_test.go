@@ -84,7 +84,7 @@ func (m *mailServer) refuse(err error) {
 // await returns the link in the only mail to an address.
 func (m *mailServer) await(t *testing.T, address string) (link string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); <-time.After(5 * time.Millisecond) {
 		m.mu.Lock()
 		var found []string
 		for _, mail := range m.mails {
@@ -136,7 +136,7 @@ func listMail(t *testing.T, dir string) []waiting {
 func awaitMailState(t *testing.T, dir, state, failure string) waiting {
 	t.Helper()
 	var all []waiting
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); <-time.After(20 * time.Millisecond) {
 		if all = listMail(t, dir); len(all) == 1 && all[0].State == state && all[0].Failure == failure {
 			return all[0]
 		}

@@ -55,7 +55,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	var clients sync.WaitGroup
 	var answered atomic.Int64
 	load := func(transport *http.Transport) {
-		c := http.Client{Transport: transport, Timeout: 20 * time.Second}
+		c := http.Client{Transport: transport, Timeout: within}
 		for ctx.Err() == nil {
 			res, err := c.Get(p.Portal + "/.well-known/jwks.json") // which the login service answers
 			if err != nil {
@@ -85,7 +85,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			t.Fatal(err)
 		}
 		enough := answered.Load() + 20 // requests around every change
-		for deadline := time.Now().Add(10 * time.Second); shown(t, p.Portal, looking) == before || answered.Load() < enough; {
+		for deadline := time.Now().Add(within); shown(t, p.Portal, looking) == before || answered.Load() < enough; {
 			if time.Now().After(deadline) {
 				t.Fatalf("the new certificate is not shown, or %d requests hang\n%s", enough-answered.Load(), p.output)
 			}

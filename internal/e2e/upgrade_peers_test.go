@@ -79,7 +79,7 @@ func install(t *testing.T, program, at string) {
 // healthy waits until ccms doctor --quick finds the server of a folder well.
 func healthy(t *testing.T, folder string) {
 	t.Helper()
-	for deadline := time.Now().Add(readyWithin); ; <-time.After(50 * time.Millisecond) {
+	for deadline := time.Now().Add(within); ; <-time.After(50 * time.Millisecond) {
 		out, err := exec.CommandContext(t.Context(), binary, "doctor", "--quick", "--data", folder).CombinedOutput()
 		if err == nil {
 			return

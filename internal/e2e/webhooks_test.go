@@ -121,7 +121,7 @@ func TestAKilledProductLosesNoEvent(t *testing.T) {
 		}
 		return n
 	}
-	for deadline := time.Now().Add(90 * time.Second); missing() > 0 && time.Now().Before(deadline); <-time.After(50 * time.Millisecond) {
+	for deadline := time.Now().Add(within); missing() > 0 && time.Now().Before(deadline); <-time.After(50 * time.Millisecond) {
 	}
 	at.mu.Lock()
 	defer at.mu.Unlock()

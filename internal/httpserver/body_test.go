@@ -33,7 +33,7 @@ func dialRaw(t *testing.T, s *server) raw {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(2 * time.Minute))
 	return raw{c, bufio.NewReader(c)}
 }
 

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"time"
 
+	"ccms/internal/patience"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 	"ccms/internal/store"
@@ -34,7 +35,7 @@ const Header = "Idempotency-Key"
 const (
 	kept   = 24 * time.Hour
 	lease  = 30 * time.Second
-	settle = 5 * time.Second
+	settle = patience.Times * 5 * time.Second
 )
 
 // purpose names the keys of this package in the key ring.

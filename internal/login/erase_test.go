@@ -13,7 +13,7 @@ import (
 // gone waits until the account is erased.
 func (h *house) gone(id string) {
 	h.t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {

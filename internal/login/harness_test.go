@@ -345,9 +345,9 @@ func (o *postOffice) Send(_ context.Context, m mail.Message) error {
 // word, and removes it.
 func (o *postOffice) take(t testing.TB, to, word string) mail.Message {
 	t.Helper()
-	late := time.AfterFunc(10*time.Second, o.arrived.Broadcast)
+	late := time.AfterFunc(2*time.Minute, o.arrived.Broadcast)
 	defer late.Stop()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for {

@@ -128,7 +128,7 @@ func (h *house) ask(as, route, body string) (int, map[string]any) {
 // until asks until a member of the answer has a value.
 func (h *house) until(route, member, value string) map[string]any {
 	h.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; <-time.After(time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; <-time.After(time.Millisecond) {
 		_, out := h.ask("olga", route, "")
 		at := out
 		names := strings.Split(member, ".")

@@ -13,6 +13,7 @@ import (
 
 	"ccms/internal/httpserver"
 	"ccms/internal/identity"
+	"ccms/internal/patience"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 	"ccms/internal/upstream"
@@ -20,7 +21,7 @@ import (
 
 // budget is how long a call passed on may take. It is longer than any budget
 // of the services behind, so that their own answer arrives.
-const budget = 20 * time.Second
+const budget = patience.Times * 20 * time.Second
 
 // pass returns a handler that hands requests to service as they are, but for
 // what only we may say: who the client is, and that we vouch for it. The

@@ -244,7 +244,7 @@ func TestALineThatWasBegunIsFinished(t *testing.T) {
 	leave()
 	<-gone
 	close(h.release)
-	for deadline := time.Now().Add(10 * time.Second); len(w.listAll(as, "")) == 0; <-tick.C {
+	for deadline := time.Now().Add(2 * time.Minute); len(w.listAll(as, "")) == 0; <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatal("the line was cut off")
 		}

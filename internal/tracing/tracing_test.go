@@ -215,7 +215,7 @@ func TestAFullBatchIsSentAtOnce(t *testing.T) {
 	for range batch {
 		e.Observe(ask(0, false))
 	}
-	for deadline := time.Now().Add(every / 2); len(c.spans()) < batch; {
+	for deadline := time.Now().Add(every * 9 / 10); len(c.spans()) < batch; {
 		if time.Now().After(deadline) {
 			t.Error("it waited for its time")
 			break

@@ -11,14 +11,15 @@ import (
 	"time"
 
 	"ccms/internal/eureka"
+	"ccms/internal/patience"
 	"ccms/internal/secret/wire"
 )
 
 // The bounds of a connection between our services: they give up early, since a
 // dead instance must not hold a request that another one could answer.
 const (
-	dialTimeout      = time.Second
-	handshakeTimeout = 3 * time.Second // after the connection
+	dialTimeout      = patience.Times * time.Second
+	handshakeTimeout = patience.Times * 3 * time.Second // after the connection
 )
 
 // NewTransport is how our services reach each other: no proxy from the

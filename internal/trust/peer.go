@@ -9,12 +9,13 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"ccms/internal/patience"
 	"ccms/internal/problem"
 )
 
 // The bounds of a call between our services.
 const (
-	callTimeout = 5 * time.Second
+	callTimeout = patience.Times * 5 * time.Second
 	callAnswer  = 4 << 20
 )
 

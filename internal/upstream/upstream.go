@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"ccms/internal/httpserver"
+	"ccms/internal/patience"
 	"ccms/internal/problem"
 	"ccms/internal/secret"
 )
@@ -41,8 +42,8 @@ type Client struct {
 }
 
 const (
-	askFor      = 10 * time.Second // how long a page waits for an answer
-	answerLimit = 1 << 20          // bytes of an answer that are read, unless the call says otherwise
+	askFor      = patience.Times * 10 * time.Second // how long a page waits for an answer
+	answerLimit = 1 << 20                           // bytes of an answer that are read, unless the call says otherwise
 )
 
 // Call is one question.

@@ -162,7 +162,7 @@ func client(t *testing.T, cfg discovery.Config) (*discovery.Client, func()) {
 
 func ready(t *testing.T, c *discovery.Client, apps ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := c.Ready(ctx, apps...); err != nil {
 		t.Fatal(err)
@@ -174,7 +174,7 @@ func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !ok() {
 		select {
 		case <-tick.C:

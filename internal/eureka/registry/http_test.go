@@ -505,7 +505,7 @@ func TestTheSnapshotFollowsTheChanges(t *testing.T) {
 	s.register("SVC", "i-1")
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.After(10 * time.Second); ; {
+	for deadline := time.After(2 * time.Minute); ; {
 		b, err := os.ReadFile(file)
 		if err == nil && strings.Contains(string(b), `"i-1"`) {
 			break

@@ -39,7 +39,7 @@ func TestAReaderWaitsForTheNextChange(t *testing.T) {
 			if !strings.Contains(fmt.Sprint(a.Apps), "NEW") || path == "/apps/delta" && len(a.Apps) != 1 {
 				t.Errorf("%s: %v", path, a.Apps)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatal("not told")
 		}
 	}
@@ -72,7 +72,7 @@ func TestTheEndOfARegistryEndsTheWaiting(t *testing.T) {
 		if got != http.StatusNotModified {
 			t.Errorf("%d", got)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Error("waits on")
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ccms/internal/patience"
 	"ccms/internal/problem"
 )
 
@@ -68,7 +69,7 @@ func New(cfg Config) *Pool {
 		cfg.Queue = 16 * cfg.Slots
 	}
 	if cfg.Wait == 0 {
-		cfg.Wait = 2 * time.Second
+		cfg.Wait = patience.Times * 2 * time.Second
 	}
 	if cfg.Linger == 0 {
 		cfg.Linger = 100 * time.Millisecond

@@ -29,6 +29,7 @@ import (
 	"strings"
 	"time"
 
+	"ccms/internal/patience"
 	"ccms/internal/secret"
 	"ccms/internal/vault/keyring"
 )
@@ -86,7 +87,7 @@ func New(c Config) (*Root, error) {
 		return nil, errors.New("may have the parameter namespace and no other")
 	}
 	if r.cfg.Timeout == 0 {
-		r.cfg.Timeout = 2 * time.Second
+		r.cfg.Timeout = patience.Times * 2 * time.Second
 	}
 	if r.cfg.Pause == 0 {
 		r.cfg.Pause = 150 * time.Millisecond
