@@ -184,7 +184,7 @@ both("T-10: American Express changes hint and length of the code, Visa changes t
   await page.waitForFunction(() => /American Express/.test(document.querySelector("[data-live]").textContent));
   await hand(page).type("#code", "123");
   await hand(page).send("form.card-form button[type=submit]");
-  assert.match(await page.textContent("#code-error"), /4-digit code on the front/);
+  await page.waitForSelector("#code-error:has-text('4-digit code on the front')");
   assert.match(await hint(), /^4 digits/, "the hint stays beside the error");
   await hand(page).retype("#number", visa);
   assert.match(await hint(), /^3 digits on the back/);

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,6 +56,15 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// readSources lists the folders that the program is built from: go test keeps
+// results as long as what a test read has not changed, and knows nothing of what
+// the build in TestMain reads.
+var readSources = sync.OnceFunc(func() {
+	for _, folder := range []string{"../../client", "../../cmd", "../../internal"} {
+		_ = filepath.WalkDir(folder, func(string, fs.DirEntry, error) error { return nil })
+	}
+})
+
 // urls is what DIR/run.json holds.
 type urls struct {
 	PID        int    `json:"pid"`
@@ -97,6 +107,7 @@ func anyPort(services ...string) []string {
 
 // launch starts a command of the program on the data folder dir.
 func launch(dir, command string, args ...string) *process {
+	readSources()
 	p := &process{dir: dir, output: new(lockedBuffer), exited: make(chan struct{})}
 	p.cmd = exec.Command(binary, append([]string{command, "--data", dir, "--log.level", "debug"}, args...)...)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
