@@ -56,12 +56,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// readSources lists the folders that the program is built from: go test keeps
-// results as long as what a test read has not changed, and knows nothing of what
-// the build in TestMain reads.
+// readSources looks at what the program is built from: go test keeps results as
+// long as what a test read has not changed, and knows nothing of what the build in
+// TestMain reads.
 var readSources = sync.OnceFunc(func() {
-	for _, folder := range []string{"../../client", "../../cmd", "../../internal"} {
-		_ = filepath.WalkDir(folder, func(string, fs.DirEntry, error) error { return nil })
+	for _, part := range []string{"../../go.mod", "../../client", "../../cmd", "../../internal"} {
+		_ = filepath.WalkDir(part, func(string, fs.DirEntry, error) error { return nil })
 	}
 })
 
